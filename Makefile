@@ -1,0 +1,223 @@
+# accesslog_exporter: `make help` lists the targets.
+#
+# MODE is release, debug, asan, tsan or fuzz; each builds below build/$(MODE).
+# CC, CPPFLAGS, CFLAGS, LDFLAGS, PREFIX and DESTDIR are the caller's: the flags
+# here are kept apart from them and come first.  V=1 shows the commands.
+
+VERSION := 0.1.0
+MODE ?= release
+B := build/$(MODE)
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share/accesslog_exporter
+MANDIR ?= $(PREFIX)/share/man
+PYTHON ?= /usr/bin/python3
+WERROR ?= -Werror
+FUZZ_SECONDS ?= 60
+Q := $(if $(V),,@)
+
+ifeq ($(MODE)/$(origin CC),fuzz/default)
+CC := clang
+endif
+
+# Flags
+
+flags_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 \
+	-fstack-protector-strong
+flags_debug := -O0 -g3
+sanitize := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize
+flags_asan := $(sanitize)=address,undefined
+flags_tsan := $(sanitize)=thread
+flags_fuzz := $(sanitize)=fuzzer-no-link,address,undefined
+$(if $(flags_$(MODE)),,$(error MODE=$(MODE): write release, debug, asan, tsan \
+	or fuzz))
+
+warnings := -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wold-style-definition -Wwrite-strings -Wcast-qual \
+	-Wcast-align -Wpointer-arith -Wformat=2 -Wundef -Wvla -Wconversion \
+	-Wswitch-enum -Wnull-dereference -Wdouble-promotion -Wimplicit-fallthrough
+warnings_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches
+
+# Asked when a recipe runs, not when this file is read: by then the compiler
+# and the libraries are there (see deps).
+clang = $(findstring clang,$(shell $(CC) --version))
+packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd)
+cppflags = -D_GNU_SOURCE= -Iinclude \
+	$(call packages,--cflags) $(shell pkg-config --cflags libxxhash)
+cflags = -std=gnu17 -pthread -fPIE $(flags_$(MODE)) $(warnings) \
+	$(if $(clang),,$(warnings_gcc))
+ldflags = -pie -Wl,-z,relro,-z,now
+
+compile = $(CC) $(cppflags) $1 $(CPPFLAGS) $(cflags) $(CFLAGS) -MMD -MP -c
+link = $(CC) $(cflags) $(CFLAGS) $(ldflags) $(LDFLAGS)
+say = @printf '  %-6s %s\n'
+
+# What there is to build
+
+objects = $(patsubst %.c,$(B)/%.o,$(patsubst src/%,%,$(wildcard $1)))
+core := $(call objects,src/core/*.c)
+io := $(call objects,src/io/*.c)
+app := $(call objects,src/app/*.c)
+version := $(B)/app/version.o
+program := $(B)/accesslog_exporter
+
+tests = $(patsubst tests/%.c,$(B)/%,$(wildcard $1))
+unit := $(call tests,tests/unit/test_*.c)
+unit_helpers := $(filter-out $(unit:=.o),$(addsuffix .o,\
+	$(call tests,tests/unit/*.c)))
+fuzz := $(call tests,tests/fuzz/fuzz_*.c)
+bench := $(call tests,tests/bench/*.c)
+fuzz_driver := $(if $(filter fuzz,$(MODE)),,$(B)/fuzz/replay.o)
+
+sources := $(wildcard include/accesslog/*.h src/*/*.[ch] tests/*/*.[ch])
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all run check check-layers check-unit check-fuzz check-golden \
+	check-e2e check-all bench fuzz lint format install uninstall clean \
+	help deps fuzz-run FORCE
+
+all: $(program) ## build the program (the default)
+
+# Every compilation comes after deps.  A goal that is for developers installs
+# from Debian what is missing; `all` and `install` only say what it is.
+
+groups := build $(if $(filter check%,$(MAKECMDGOALS)),check) \
+	$(filter lint format bench,$(MAKECMDGOALS)) $(filter fuzz,$(MODE))
+installing := $(filter deps run check% bench fuzz% lint format,$(MAKECMDGOALS))
+
+deps: ## install the Debian packages that a build needs
+	@CC='$(CC)' tests/deps $(if $(installing),--install) $(groups)
+
+# Rebuild when the flags or the revision change, and only then.
+
+note = mkdir -p $(@D); printf '%s\n' $1 | cmp -s - $@ || printf '%s\n' $1 >$@
+
+$(B)/gen/flags: FORCE | deps
+	@$(call note,'$(subst ','\'',$(compile) $(link))')
+
+# Under another user's git refuses to answer: what was known then stays.
+$(B)/gen/revision: FORCE
+	@revision=$$([ -e .git ] && git describe --always --dirty 2>/dev/null || \
+	    cat $@ 2>/dev/null || :); $(call note,"$$revision")
+
+$(B)/gen/patterns_table.h: patterns/embed.awk patterns/base.grok \
+		$(wildcard patterns/*.grok)
+	$(say) GEN $@
+	$(Q)mkdir -p $(@D); LC_ALL=C awk -f $< $(sort $(filter %.grok,$^)) >$@
+
+$(B)/%.o: src/%.c $(B)/gen/flags | deps
+	$(say) CC $<
+	$(Q)mkdir -p $(@D); $(call compile,$(defines) \
+	    -I$(if $(filter core/%,$*),$(B)/gen,src)) $< -o $@
+
+$(B)/%.o: tests/%.c $(B)/gen/flags | deps
+	$(say) CC $<
+	$(Q)mkdir -p $(@D); $(compile) $< -o $@
+
+$(B)/core/patterns.o: $(B)/gen/patterns_table.h
+$(version): $(B)/gen/revision
+$(version): defines = -DACCESSLOG_VERSION='"$(VERSION)"' \
+	-DACCESSLOG_REVISION='"$(file <$(B)/gen/revision)"'
+
+$(B)/libcore.a: $(core)
+	$(say) AR $@
+	$(Q)rm -f $@; ar rcs $@ $^
+
+$(program): $(app) $(io)
+$(unit): %: %.o $(unit_helpers)
+$(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
+	malloc calloc realloc reallocarray strdup strndup \
+	pcre2_compile_8 pcre2_match_context_create_8)
+$(fuzz): %: %.o $(fuzz_driver)
+$(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
+$(bench): %: %.o
+
+$(program) $(unit) $(fuzz) $(bench): $(B)/libcore.a
+	$(say) LINK $@
+	$(Q)$(link) $(filter %.o,$^) $< $(call packages,--libs) $(libs) -lm -o $@
+
+-include $(patsubst %.o,%.d,$(core) $(io) $(app) $(unit_helpers) \
+	$(fuzz_driver) $(addsuffix .o,$(unit) $(fuzz) $(bench)))
+
+# Checks: built in parallel where asked, run one after the other
+
+export ACCESSLOG_EXPORTER := $(CURDIR)/$(program)
+export ACCESSLOG_GENERATE := $(CURDIR)/$(B)/bench/generate
+export PYTHONDONTWRITEBYTECODE := 1
+# Deadlines of the tests are so many times longer.
+export ACCESSLOG_SLOW ?= $(if $(filter asan tsan,$(MODE)),5,1)
+pytest := $(PYTHON) -m pytest -q -p no:cacheprovider
+checks := layers unit fuzz golden e2e
+
+check: $(program) $(unit) $(fuzz) $(bench) ## every test: layers, unit, fuzz corpora, golden, e2e
+	@+for check in $(checks); do \
+	    $(MAKE) --no-print-directory check-$$check || exit 1; done
+
+check-layers: $(core) $(io) $(app) ## prove from the objects that layers and walls hold
+	@tests/lint/layers $^
+
+check-unit: $(unit) ## the core's unit tests
+	@tests/unit/run $^
+
+check-fuzz: $(fuzz) ## replay the fuzz corpora
+	@for target in $(^F); do \
+	    $(B)/fuzz/$$target tests/fuzz/corpus/$${target#fuzz_}/* || exit 1; done
+
+check-golden: $(program) ## real lines in, exact metrics out
+	@$(pytest) tests/golden
+
+check-e2e: $(program) $(bench) ## the daemon with real servers, logrotate and Prometheus
+	@$(pytest) tests/e2e
+
+check-all: ## check as release, asan and tsan, and lint
+	@+for mode in release asan tsan; do \
+	    $(MAKE) --no-print-directory check MODE=$$mode || exit 1; done
+	@+$(MAKE) --no-print-directory lint
+
+fuzz: ## fuzz each target for FUZZ_SECONDS=60 with libFuzzer
+	@+$(MAKE) --no-print-directory MODE=fuzz CC=clang fuzz-run
+
+fuzz-run: $(fuzz)
+	@for target in $(^F); do name=$${target#fuzz_}; \
+	    mkdir -p build/fuzz/corpus/$$name; \
+	    $(B)/fuzz/$$target -max_total_time=$(FUZZ_SECONDS) \
+	        -artifact_prefix=build/fuzz/$$name- -print_final_stats=1 \
+	        build/fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; done
+
+bench: $(program) $(bench) ## measure, beside wc, mawk, goaccess and mtail
+	@tests/bench/run
+
+run: $(program) $(B)/bench/generate ## follow this machine's log, or a demo log
+	@contrib/run $^
+
+lint: $(B)/gen/patterns_table.h | deps ## form, static analysis, refused calls
+	@FLAGS='$(strip $(cppflags)) -std=gnu17 -Isrc -I$(B)/gen \
+	    -DACCESSLOG_VERSION="$(VERSION)" -DACCESSLOG_REVISION=""' \
+	    tests/lint/run $(sources)
+
+format: | deps ## lay out the C sources with clang-format
+	@clang-format -i $(sources)
+
+install: all ## into PREFIX (/usr/local), below DESTDIR
+	install -d $(addprefix '$(DESTDIR)',$(BINDIR) $(DATADIR)/patterns \
+	    $(MANDIR)/man8)
+	install -m 755 $(program) '$(DESTDIR)$(BINDIR)'
+	install -m 644 patterns/*.grok '$(DESTDIR)$(DATADIR)/patterns'
+	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
+
+uninstall: ## remove what install put there
+	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
+	    $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(wildcard patterns/*.grok)) \
+	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
+	-rmdir '$(DESTDIR)$(DATADIR)/patterns' '$(DESTDIR)$(DATADIR)'
+
+clean: ## remove everything that was built
+	rm -rf build
+
+help: ## this list
+	@echo 'make [TARGET]... [MODE=release|debug|asan|tsan|fuzz] [V=1]'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' \
+	    Makefile
