@@ -1,0 +1,20 @@
+/*
+ * A mistake of the user's: where it is and what to write instead.  Filled by
+ * whoever reads the user's text; printed by src/app only.
+ */
+#ifndef ACCESSLOG_CONFIG_ERROR_H
+#define ACCESSLOG_CONFIG_ERROR_H
+
+#include <stddef.h>
+
+struct config_error {
+	size_t line; /* from 1; 0 where there are no lines */
+	size_t column; /* from 1, in bytes; 0 where it is about the whole */
+	char text[256]; /* one sentence, cut where it is longer */
+};
+
+/* Always returns -EINVAL, so that a parser can return it. */
+int config_error_set(struct config_error *error, size_t line, size_t column,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * Format text to one internal expression.  The only place that knows these
+ * syntaxes:
+ *
+ *	combined                         a name of patterns/
+ *	%{COMBINED} %{SECONDS:urt}       grok: a regular expression in which
+ *	                                 %{NAME} stands for an expression of
+ *	                                 patterns/, and %{NAME:field} captures
+ *	%{NUMBER:request_time:us}        the unit, where it is not seconds
+ *
+ * The expression is a sequence of items:
+ *
+ *	%{HOST:remote_addr} [%{DATE:time_local}]
+ *	|_________________|| |_________________||
+ *	OPEN REGEX CLOSE   |  OPEN REGEX CLOSE LITERAL "]"
+ *	             LITERAL " ["
+ *
+ * Its core ends with the last of request, status and bytes; a line is a
+ * request when its core fits (DESIGN.md, section 5).
+ */
+#ifndef ACCESSLOG_FORMAT_H
+#define ACCESSLOG_FORMAT_H
+
+#include <stddef.h>
+
+#include "accesslog/buf.h"
+#include "accesslog/config_error.h"
+#include "accesslog/str.h"
+
+enum format_item_kind {
+	FORMAT_LITERAL, /* text: bytes that match themselves */
+	FORMAT_REGEX, /* text: a piece of a regular expression */
+	FORMAT_OPEN, /* text: the name of the field that begins */
+	FORMAT_CLOSE, /* the field opened last at this depth ends */
+};
+
+struct format_item {
+	enum format_item_kind kind;
+	unsigned depth; /* groups and fields that enclose it */
+	unsigned shift; /* OPEN: unit as a power of ten, 6 for us (decimal.h) */
+	size_t column; /* where in the user's text, from 1 */
+	struct str text; /* borrows from the format */
+};
+
+struct format {
+	struct buf text; /* what the items borrow from */
+	struct format_item *items;
+	size_t n_items;
+	size_t n_core; /* the items up to the end of the core */
+};
+
+/*
+ * text        a name or a grok expression; copied
+ * ret_format  owned by the caller, format_destroy(); untouched on failure
+ * reterr      column and what to write instead; only with -EINVAL
+ *
+ * Whether the regular expression in it compiles is found by pattern_create().
+ *
+ * Returns 0, -EINVAL, -ENOMEM.
+ */
+int format_create(struct str text, struct format **ret_format,
+    struct config_error *reterr) __attribute__((warn_unused_result));
+
+/* NULL does nothing. */
+void format_destroy(struct format *f);
+
+/* Whether some field of the format has this name. */
+bool format_has(const struct format *f, struct str field);
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * The pipeline: bytes -> lines -> parser -> registry, and a count for
+ * everything that is turned away.
+ *
+ *	ingest         the metrics and the formats in use
+ *	ingest_source  one entry of the configuration: a name and its formats
+ *	ingest_stream  one file of a source, from one offset on
+ *
+ * Thread: the loop thread, or one thread of its own where each has its own
+ * ingest and registry.  The registry's lock is taken once a call.
+ */
+#ifndef ACCESSLOG_INGEST_H
+#define ACCESSLOG_INGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "accesslog/config_error.h"
+#include "accesslog/detect.h"
+#include "accesslog/lines.h"
+#include "accesslog/metrics.h"
+
+struct ingest;
+struct ingest_source;
+
+struct ingest_stream {
+	struct ingest_source *source;
+	struct lines lines;
+	size_t format; /* index of the one in use, or DETECT_NONE */
+	bool settled; /* the format is certain, or was given by the user */
+	unsigned n_looks; /* how often the format was looked for */
+};
+
+/*
+ * metrics     borrowed for the life of the ingest
+ * with_zeros  common status codes start at 0, so that rate() sees the first
+ *             500; not for a one-time count
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int ingest_create(struct metrics *metrics, bool with_zeros,
+    struct ingest **ret_ingest) __attribute__((warn_unused_result));
+
+/* Frees the sources as well.  NULL does nothing. */
+void ingest_destroy(struct ingest *in);
+
+/*
+ * name        value of the label `source`; copied
+ * format      "auto", or what format_create() takes
+ * ret_source  owned by the ingest
+ *
+ * Returns 0, -EINVAL with reterr, -ENOMEM.
+ */
+int ingest_add_source(struct ingest *in, struct str name, struct str format,
+    struct ingest_source **ret_source, struct config_error *reterr)
+    __attribute__((warn_unused_result));
+
+/*
+ * Begin with a file.
+ *
+ * at_start  the first byte fed will be byte 0 of the file
+ */
+void ingest_stream_init(
+    struct ingest_stream *st, struct ingest_source *source, bool at_start);
+
+/*
+ * Look for the format in the first bytes of the file, before it is read from
+ * somewhere else, say its end.  Counts nothing.
+ */
+void ingest_recognise(struct ingest_stream *st, struct str head);
+
+/* The name of the format in use, or NULL while none is known. */
+const char *ingest_format_name(const struct ingest_stream *st);
+
+/*
+ * Account for n_bytes of a hole in a sparse file, at the start of a line, that
+ * were passed over without reading them.
+ */
+void ingest_skip_nuls(struct ingest_stream *st, uint64_t n_bytes);
+
+/*
+ * Count the whole lines at the front of window.
+ *
+ * final         nothing follows: an unfinished last line is one
+ * ret_consumed  bytes that are done with; the rest is an unfinished line and
+ *               must be fed again, with more behind it
+ *
+ * Returns 0; -ENOMEM: the bytes up to *ret_consumed are counted, the line
+ * behind them is not, and can be fed again.
+ * Cost: no allocation a line once its series exist.
+ */
+int ingest_feed(struct ingest_stream *st, struct str window, bool final,
+    size_t *ret_consumed) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,33 @@
+/*
+ * The formats of patterns/ and their library of named expressions, compiled
+ * into the program from those files.
+ */
+#ifndef ACCESSLOG_PATTERNS_H
+#define ACCESSLOG_PATTERNS_H
+
+#include <stddef.h>
+
+#include "accesslog/str.h"
+
+enum patterns_kind {
+	PATTERNS_BASE, /* a building block, for %{NAME} */
+	PATTERNS_FORMAT, /* a whole line, for --format=NAME and %{NAME} */
+};
+
+struct patterns_row {
+	enum patterns_kind kind;
+	const char *name;
+	const char *text; /* a grok expression */
+	const char *description; /* one line */
+};
+
+/* All rows, static; *ret_n of them. */
+const struct patterns_row *patterns_all(size_t *ret_n);
+
+/*
+ * Returns the row of this name, or NULL.  Upper and lower case are the same:
+ * patterns/combined.grok is %{COMBINED} inside an expression.
+ */
+const struct patterns_row *patterns_find(struct str name);
+
+#endif

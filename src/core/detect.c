@@ -1,0 +1,139 @@
+#include "accesslog/detect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "accesslog/bounds.h"
+#include "accesslog/entry.h"
+#include "accesslog/fields.h"
+#include "accesslog/lines.h"
+#include "accesslog/parser.h"
+
+struct candidate {
+	struct parser *parser; /* of all fields, to the end of the line */
+	size_t n_fields;
+	size_t points;
+	size_t n_fit;
+	size_t n_whole;
+};
+
+struct detect {
+	size_t n;
+	struct candidate *candidates;
+};
+
+static int
+candidate_init(struct candidate *c, const struct format *format,
+    struct config_error *reterr)
+{
+	struct fields all = { 0 };
+	size_t i;
+
+	for (i = 0; i < format->n_items; i++) {
+		if (format->items[i].kind == FORMAT_OPEN)
+			(void)fields_add(&all, format->items[i].text);
+	}
+	c->n_fields = all.n;
+	return parser_create(format, &all, true, &c->parser, reterr);
+}
+
+int
+detect_create(const struct format *const formats[], size_t n_formats,
+    struct detect **ret_detect, struct config_error *reterr)
+{
+	struct detect *d = calloc(1, sizeof(*d));
+	size_t i;
+	int error = -ENOMEM;
+
+	if (!d)
+		return -ENOMEM;
+	d->candidates = calloc(n_formats + 1, sizeof(*d->candidates));
+	if (!d->candidates)
+		goto destroy;
+	d->n = n_formats;
+	for (i = 0; i < n_formats; i++) {
+		error = candidate_init(&d->candidates[i], formats[i], reterr);
+		if (error)
+			goto destroy;
+	}
+	*ret_detect = d;
+	return 0;
+
+destroy:
+	detect_destroy(d);
+	return error;
+}
+
+void
+detect_destroy(struct detect *d)
+{
+	size_t i;
+
+	if (!d)
+		return;
+	for (i = 0; i < d->n; i++)
+		parser_destroy(d->candidates[i].parser);
+	free(d->candidates);
+	free(d);
+}
+
+static void
+judge(struct candidate *c, struct str line)
+{
+	struct entry entry;
+	bool whole;
+
+	if (parser_parse(c->parser, line, &entry, &whole) != PARSER_PARSED)
+		return;
+	c->n_fit++;
+	c->n_whole += whole;
+	c->points += whole ? 3 : entry.errors ? 1 : 2;
+}
+
+struct detect_choice
+detect_choose(struct detect *d, struct str window, bool final)
+{
+	struct detect_choice choice = { .format = DETECT_NONE };
+	const struct candidate *best = NULL;
+	struct lines lines;
+	struct str line;
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		d->candidates[i].points = d->candidates[i].n_fit =
+		    d->candidates[i].n_whole = 0;
+	if (window.len > BOUNDS_DETECT_BYTES) {
+		window.len = BOUNDS_DETECT_BYTES;
+		final = false;
+	}
+
+	lines_init(&lines, true);
+	while (choice.n_lines < BOUNDS_DETECT_LINES) {
+		enum lines_result result =
+		    lines_next(&lines, &window, final, &line);
+
+		if (result == LINES_MORE)
+			break;
+		if (result == LINES_TOO_LONG || !line.len)
+			continue;
+		choice.n_lines++;
+		for (i = 0; i < d->n; i++)
+			judge(&d->candidates[i], line);
+	}
+
+	for (i = 0; i < d->n; i++) {
+		const struct candidate *c = &d->candidates[i];
+
+		if (!c->points ||
+		    (best &&
+			(c->points < best->points ||
+			    (c->points == best->points &&
+				c->n_fields <= best->n_fields))))
+			continue;
+		best = c;
+		choice.format = i;
+		choice.n_fit = c->n_fit;
+		choice.certain = c->n_whole * 2 >= choice.n_lines;
+	}
+	return choice;
+}

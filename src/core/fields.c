@@ -1,0 +1,77 @@
+#include "accesslog/fields.h"
+
+static const struct {
+	const char *name;
+	enum fields_kind kind;
+} known[] = {
+	{ "body_bytes_sent", FIELDS_COUNT },
+	{ "bytes_sent", FIELDS_COUNT },
+	{ "msec", FIELDS_TIME },
+	{ "request_length", FIELDS_COUNT },
+	{ "request_time", FIELDS_SECONDS },
+	{ "status", FIELDS_STATUS },
+	{ "time_iso8601", FIELDS_TIME },
+	{ "time_local", FIELDS_TIME },
+	{ "upstream_connect_time", FIELDS_SECONDS_LIST },
+	{ "upstream_header_time", FIELDS_SECONDS_LIST },
+	{ "upstream_response_time", FIELDS_SECONDS_LIST },
+};
+
+enum fields_kind
+fields_kind_of(struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (str_equal(name, str_from(known[i].name)))
+			return known[i].kind;
+	}
+	return FIELDS_TEXT;
+}
+
+static bool
+letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool
+fields_name_valid(struct str name)
+{
+	size_t i;
+
+	if (!name.len || name.len > BOUNDS_LABEL_VALUE_BYTES ||
+	    !letter(name.data[0]))
+		return false;
+	for (i = 1; i < name.len; i++) {
+		char c = name.data[i];
+
+		if (!letter(c) && !(c >= '0' && c <= '9'))
+			return false;
+	}
+	return true;
+}
+
+size_t
+fields_find(const struct fields *f, struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++) {
+		if (str_equal(f->names[i], name))
+			return i;
+	}
+	return FIELDS_NO_SLOT;
+}
+
+size_t
+fields_add(struct fields *f, struct str name)
+{
+	size_t slot = fields_find(f, name);
+
+	if (slot != FIELDS_NO_SLOT || f->n == BOUNDS_FIELDS)
+		return slot;
+	f->names[f->n] = name;
+	f->kinds[f->n] = fields_kind_of(name);
+	return f->n++;
+}

@@ -1,0 +1,525 @@
+#include "accesslog/registry.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "accesslog/bounds.h"
+#include "accesslog/buf.h"
+#include "accesslog/labels.h"
+
+/*
+ * Series are kept in blocks of doubling size that never move, so that a reader
+ * of their text needs no lock:
+ *
+ *	block 0: 16 series | block 1: 32 | block 2: 64 | ...
+ */
+#define FIRST_BLOCK 16u
+#define BLOCKS 28
+
+#define EMPTY_SLOT UINT32_MAX
+
+struct series {
+	uint64_t hash;
+	char *text; /* owned: the key, then the label text */
+	uint32_t key_len;
+	uint32_t text_len;
+};
+
+struct registry_family {
+	struct registry_spec spec; /* owned copies */
+	uint64_t hash_seed;
+	size_t n_cells;
+	uint32_t n_series;
+	uint32_t other; /* the series `other`, or EMPTY_SLOT */
+	uint64_t n_overflow;
+	struct series *series[BLOCKS];
+	uint64_t *cells[BLOCKS];
+	uint32_t *table; /* indexes of series, open addressing */
+	uint32_t table_size; /* a power of two, at least twice n_series */
+	struct buf key; /* scratch of a lookup */
+};
+
+struct registry {
+	pthread_mutex_t lock;
+	uint64_t hash_seed;
+	size_t n_families;
+	struct registry_family *families[BOUNDS_FAMILIES];
+};
+
+/* Block and place of an index: i + 16 lies in [16 << b, 32 << b). */
+static unsigned
+block_of(uint32_t index, uint32_t *ret_place)
+{
+	uint32_t i = index + FIRST_BLOCK;
+	unsigned b = (unsigned)(31 - __builtin_clz(i)) - 4;
+
+	*ret_place = i - (FIRST_BLOCK << b);
+	return b;
+}
+
+static struct series *
+series_at(const struct registry_family *f, uint32_t index)
+{
+	uint32_t place;
+	unsigned b = block_of(index, &place);
+
+	return &f->series[b][place];
+}
+
+static uint64_t *
+cells_at(const struct registry_family *f, uint32_t index)
+{
+	uint32_t place;
+	unsigned b = block_of(index, &place);
+
+	return f->cells[b] + place * f->n_cells;
+}
+
+int
+registry_create(uint64_t hash_seed, struct registry **ret_registry)
+{
+	struct registry *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	if (pthread_mutex_init(&r->lock, NULL)) {
+		free(r);
+		return -ENOMEM;
+	}
+	r->hash_seed = hash_seed;
+	*ret_registry = r;
+	return 0;
+}
+
+static void
+spec_release(struct registry_spec *s)
+{
+	size_t i;
+
+	for (i = 0; s->labels && i < s->n_labels; i++)
+		free((void *)(uintptr_t)s->labels[i]);
+	free((void *)(uintptr_t)s->labels);
+	free((void *)(uintptr_t)s->bounds);
+	free((void *)(uintptr_t)s->name);
+	free((void *)(uintptr_t)s->help);
+}
+
+static void
+family_destroy(struct registry_family *f)
+{
+	uint32_t i;
+	unsigned b;
+
+	for (i = 0; i < f->n_series; i++)
+		free(series_at(f, i)->text);
+	for (b = 0; b < BLOCKS; b++) {
+		free(f->series[b]);
+		free(f->cells[b]);
+	}
+	free(f->table);
+	buf_release(&f->key);
+	spec_release(&f->spec);
+	free(f);
+}
+
+void
+registry_destroy(struct registry *r)
+{
+	size_t i;
+
+	if (!r)
+		return;
+	for (i = 0; i < r->n_families; i++)
+		family_destroy(r->families[i]);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+void
+registry_lock(struct registry *r)
+{
+	int error = pthread_mutex_lock(&r->lock);
+
+	assert(!error);
+}
+
+void
+registry_unlock(struct registry *r)
+{
+	int error = pthread_mutex_unlock(&r->lock);
+
+	assert(!error);
+}
+
+static int
+spec_copy(const struct registry_spec *from, struct registry_spec *to)
+{
+	const char **labels;
+	struct decimal *bounds;
+	size_t i;
+
+	*to = (struct registry_spec){ .type = from->type,
+		.max_series =
+		    from->max_series ? from->max_series : BOUNDS_SERIES };
+	to->name = strdup(from->name);
+	to->help = strdup(from->help);
+	labels = calloc(from->n_labels + 1, sizeof(*labels));
+	bounds = calloc(from->n_bounds + 1, sizeof(*bounds));
+	to->labels = labels;
+	to->bounds = bounds;
+	if (!to->name || !to->help || !labels || !bounds)
+		return -ENOMEM;
+	for (i = 0; i < from->n_labels; i++) {
+		labels[i] = strdup(from->labels[i]);
+		if (!labels[i])
+			return -ENOMEM;
+		to->n_labels++;
+	}
+	for (i = 0; i < from->n_bounds; i++)
+		bounds[i] = from->bounds[i];
+	to->n_bounds = from->n_bounds;
+	return 0;
+}
+
+int
+registry_add_family(struct registry *r, const struct registry_spec *spec,
+    struct registry_family **ret_family)
+{
+	struct registry_family *f;
+	size_t i;
+	int error;
+
+	assert(spec->n_labels <= BOUNDS_LABELS);
+	assert(spec->n_bounds <= BOUNDS_BUCKETS);
+	for (i = 0; i < r->n_families; i++) {
+		if (!strcmp(r->families[i]->spec.name, spec->name))
+			return -EEXIST;
+	}
+	if (r->n_families == BOUNDS_FAMILIES)
+		return -ENOSPC;
+
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	f->hash_seed = r->hash_seed;
+	f->other = EMPTY_SLOT;
+	f->n_cells = spec->type == REGISTRY_HISTOGRAM ? spec->n_bounds + 3 : 2;
+	buf_init(&f->key, BOUNDS_LABELS * (BOUNDS_LABEL_VALUE_BYTES + 1));
+	error = spec_copy(spec, &f->spec);
+	if (error) {
+		family_destroy(f);
+		return error;
+	}
+	r->families[r->n_families++] = f;
+	*ret_family = f;
+	return 0;
+}
+
+/* Values of labels are at most 255 bytes long, so one byte holds a length. */
+_Static_assert(BOUNDS_LABEL_VALUE_BYTES <= 255, "key layout");
+
+/* Into f->key: for each value its length in one byte, then its bytes. */
+static int
+make_key(struct registry_family *f, const struct str values[])
+{
+	struct labels_scratch scratch;
+	size_t i;
+
+	buf_clear(&f->key);
+	for (i = 0; i < f->spec.n_labels; i++) {
+		struct str value = labels_clean(values[i], &scratch);
+
+		buf_add_char(&f->key, (char)(unsigned char)value.len);
+		buf_add(&f->key, value);
+	}
+	return buf_status(&f->key);
+}
+
+/* The place in the table of this key, or the empty one where it would go. */
+static uint32_t
+probe(const struct registry_family *f, uint64_t hash, struct str key)
+{
+	uint32_t mask = f->table_size - 1;
+	uint32_t at = (uint32_t)hash & mask;
+
+	for (;; at = (at + 1) & mask) {
+		const struct series *s;
+
+		if (f->table[at] == EMPTY_SLOT)
+			return at;
+		s = series_at(f, f->table[at]);
+		if (s->hash == hash &&
+		    str_equal(str_of(s->text, s->key_len), key))
+			return at;
+	}
+}
+
+static int
+grow_table(struct registry_family *f)
+{
+	uint32_t size = f->table_size ? f->table_size * 2 : 2 * FIRST_BLOCK;
+	uint32_t *table;
+	uint32_t i;
+
+	if (f->n_series + 1 <= f->table_size / 2)
+		return 0;
+	table = malloc(size * sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	memset(table, 0xFF, size * sizeof(*table));
+	for (i = 0; i < f->n_series; i++) {
+		uint32_t at = (uint32_t)series_at(f, i)->hash & (size - 1);
+
+		while (table[at] != EMPTY_SLOT)
+			at = (at + 1) & (size - 1);
+		table[at] = i;
+	}
+	free(f->table);
+	f->table = table;
+	f->table_size = size;
+	return 0;
+}
+
+static int
+grow_blocks(struct registry_family *f)
+{
+	uint32_t place;
+	unsigned b = block_of(f->n_series, &place);
+	size_t n = (size_t)FIRST_BLOCK << b;
+
+	if (!f->series[b])
+		f->series[b] = calloc(n, sizeof(*f->series[b]));
+	if (!f->cells[b])
+		f->cells[b] = calloc(n, f->n_cells * sizeof(*f->cells[b]));
+	return f->series[b] && f->cells[b] ? 0 : -ENOMEM;
+}
+
+/* Adds the series of f->key. */
+static int
+add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
+{
+	struct str key = buf_str(&f->key);
+	struct series *s;
+	struct buf text;
+	size_t i, at = 0;
+	int error;
+
+	error = grow_table(f);
+	if (!error)
+		error = grow_blocks(f);
+	if (error)
+		return error;
+
+	/* Escaping doubles a value at most; names are bounded by their use. */
+	buf_init(&text, SIZE_MAX / 2);
+	buf_add(&text, key);
+	for (i = 0; i < f->spec.n_labels; i++) {
+		size_t len = (unsigned char)key.data[at];
+
+		if (i > 0)
+			buf_add_char(&text, ',');
+		buf_add_text(&text, f->spec.labels[i]);
+		buf_add_text(&text, "=\"");
+		labels_escape(str_of(key.data + at + 1, len), &text);
+		buf_add_char(&text, '"');
+		at += 1 + len;
+	}
+	error = buf_status(&text);
+	if (error) {
+		buf_release(&text);
+		return error;
+	}
+
+	s = series_at(f, f->n_series);
+	s->hash = hash;
+	s->key_len = (uint32_t)key.len;
+	s->text_len = (uint32_t)(text.len - key.len);
+	s->text = buf_take(&text);
+	f->table[probe(f, hash, key)] = f->n_series;
+	*ret_index = f->n_series++;
+	return 0;
+}
+
+static int
+find_or_add(struct registry_family *f, const struct str values[], bool may_add,
+    uint32_t *ret_index)
+{
+	struct str key;
+	uint64_t hash;
+	int error = make_key(f, values);
+
+	if (error)
+		return error;
+	key = buf_str(&f->key);
+	hash = XXH3_64bits_withSeed(key.data, key.len, f->hash_seed);
+	if (f->table_size) {
+		uint32_t at = probe(f, hash, key);
+
+		if (f->table[at] != EMPTY_SLOT) {
+			*ret_index = f->table[at];
+			return 0;
+		}
+	}
+	return may_add ? add_series(f, hash, ret_index) : -ENOENT;
+}
+
+int
+registry_series(struct registry_family *f, const struct str values[],
+    uint32_t *ret_index)
+{
+	struct str others[BOUNDS_LABELS];
+	uint32_t room = f->spec.max_series - (f->other == EMPTY_SLOT);
+	size_t i;
+	int error;
+
+	error = find_or_add(f, values, f->n_series < room, ret_index);
+	if (error != -ENOENT)
+		return error;
+
+	if (f->other == EMPTY_SLOT) {
+		for (i = 0; i < f->spec.n_labels; i++)
+			others[i] = LABELS_OTHER;
+		error = find_or_add(f, others, true, &f->other);
+		if (error)
+			return error;
+	}
+	f->n_overflow++;
+	*ret_index = f->other;
+	return 0;
+}
+
+static void
+add_to_cells(uint64_t cells[2], struct decimal delta)
+{
+	struct decimal sum = { cells[0], (uint32_t)cells[1] };
+
+	decimal_add(&sum, delta);
+	cells[0] = sum.whole;
+	cells[1] = sum.nanos;
+}
+
+void
+registry_add(struct registry_family *f, uint32_t index, struct decimal delta)
+{
+	add_to_cells(cells_at(f, index), delta);
+}
+
+void
+registry_set(struct registry_family *f, uint32_t index, struct decimal value)
+{
+	uint64_t *cells = cells_at(f, index);
+
+	cells[0] = value.whole;
+	cells[1] = value.nanos;
+}
+
+void
+registry_observe(
+    struct registry_family *f, uint32_t index, struct decimal value)
+{
+	uint64_t *cells = cells_at(f, index);
+	size_t i = 0;
+
+	while (i < f->spec.n_bounds &&
+	    decimal_compare(value, f->spec.bounds[i]) > 0)
+		i++;
+	cells[i]++;
+	add_to_cells(cells + f->spec.n_bounds + 1, value);
+}
+
+uint32_t
+registry_n_series(const struct registry_family *f)
+{
+	return f->n_series;
+}
+
+uint64_t
+registry_overflow(const struct registry_family *f)
+{
+	return f->n_overflow;
+}
+
+const struct registry_spec *
+registry_spec(const struct registry_family *f)
+{
+	return &f->spec;
+}
+
+struct str
+registry_text(const struct registry_family *f, uint32_t index)
+{
+	const struct series *s = series_at(f, index);
+
+	return str_of(s->text + s->key_len, s->text_len);
+}
+
+/* Copies the cells of a family, block by block, into one array. */
+static uint64_t *
+copy_cells(const struct registry_family *f, uint64_t *to)
+{
+	size_t left = f->n_series;
+	unsigned b;
+
+	for (b = 0; left; b++) {
+		size_t in_block = (size_t)FIRST_BLOCK << b;
+		size_t n = left < in_block ? left : in_block;
+
+		memcpy(to, f->cells[b], n * f->n_cells * sizeof(*to));
+		to += n * f->n_cells;
+		left -= n;
+	}
+	return to;
+}
+
+int
+registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
+{
+	struct registry_snapshot s = { 0 };
+	size_t n_cells = 0;
+	uint64_t *next;
+	size_t i;
+	int error = -ENOMEM;
+
+	s.families = calloc(r->n_families + 1, sizeof(*s.families));
+	if (!s.families)
+		return -ENOMEM;
+
+	registry_lock(r);
+	for (i = 0; i < r->n_families; i++)
+		n_cells += r->families[i]->n_series * r->families[i]->n_cells;
+	s.cells = reallocarray(NULL, n_cells + 1, sizeof(*s.cells));
+	if (!s.cells)
+		goto unlock;
+	next = s.cells;
+	for (i = 0; i < r->n_families; i++) {
+		struct registry_family *f = r->families[i];
+
+		s.families[i] = (struct registry_snapshot_family){
+			f, f->n_series, f->n_cells, next };
+		next = copy_cells(f, next);
+	}
+	s.n_families = r->n_families;
+	error = 0;
+
+unlock:
+	registry_unlock(r);
+	if (error) {
+		free(s.families);
+		return error;
+	}
+	*ret_snapshot = s;
+	return 0;
+}
+
+void
+registry_snapshot_release(struct registry_snapshot *s)
+{
+	free(s->cells);
+	free(s->families);
+	*s = (struct registry_snapshot){ 0 };
+}
