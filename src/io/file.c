@@ -1,0 +1,368 @@
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "io/compression.h"
+
+/* All of [offset, offset + len), or fewer at the end of the file; -Exxx. */
+static ssize_t
+read_at(int fd, char *to, size_t len, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n =
+		    pread(fd, to + done, len - done, (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+static struct follow_id
+id_of(const struct stat *st)
+{
+	return (struct follow_id){ st->st_dev, st->st_ino };
+}
+
+static struct timespec
+birth_of(int fd)
+{
+	struct statx x;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) ||
+	    !(x.stx_mask & STATX_BTIME))
+		return (struct timespec){ 0 };
+	return (struct timespec){ x.stx_btime.tv_sec, x.stx_btime.tv_nsec };
+}
+
+int
+file_open(
+    const char *path, struct ingest_source *source, struct file **ret_file)
+{
+	struct file *f = calloc(1, sizeof(*f));
+	struct stat st;
+	int error = -ENOMEM;
+
+	if (!f)
+		return -ENOMEM;
+	f->fd = -1;
+	f->path = strdup(path);
+	if (!f->path)
+		goto destroy;
+	/* O_NONBLOCK: the open of a FIFO must not wait for a writer. */
+	f->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (f->fd < 0 || fstat(f->fd, &st)) {
+		error = -errno;
+		goto destroy;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		error = -EINVAL;
+		goto destroy;
+	}
+	f->known = (struct follow_known){ id_of(&st), 0,
+		(uint64_t)st.st_size };
+	f->modified = st.st_mtim;
+	f->changed = st.st_ctim;
+	f->born = birth_of(f->fd);
+	ingest_stream_init(&f->stream, source, true);
+	*ret_file = f;
+	return 0;
+
+destroy:
+	file_destroy(f);
+	return error;
+}
+
+void
+file_close(struct file *f)
+{
+	if (f->fd >= 0)
+		(void)close(f->fd);
+	f->fd = -1;
+	f->is_behind = false;
+}
+
+void
+file_destroy(struct file *f)
+{
+	if (!f)
+		return;
+	file_close(f);
+	free(f->path);
+	free(f);
+}
+
+bool
+file_is_compressed(const struct file *f)
+{
+	char head[COMPRESSION_MAGIC_BYTES];
+	ssize_t n = read_at(f->fd, head, sizeof(head), 0);
+
+	return n > 0 && compression_is(str_of(head, (size_t)n));
+}
+
+static void
+read_anchor(struct file *f)
+{
+	struct file_anchor *a = &f->anchor;
+	ssize_t n;
+
+	a->offset = f->known.offset;
+	a->len = a->offset < sizeof(a->bytes) ? (size_t)a->offset
+					      : sizeof(a->bytes);
+	n = read_at(f->fd, a->bytes, a->len, a->offset - a->len);
+	/* What cannot be read proves nothing, and is not held against it. */
+	if (n != (ssize_t)a->len)
+		a->len = 0;
+}
+
+/* Keeps the last bytes of what was consumed, without reading them again. */
+static void
+move_anchor(struct file *f, struct str consumed)
+{
+	struct file_anchor *a = &f->anchor;
+
+	if (!consumed.len)
+		return;
+	a->offset = f->known.offset;
+	if (consumed.len >= sizeof(a->bytes)) {
+		a->len = sizeof(a->bytes);
+		memcpy(a->bytes, consumed.data + consumed.len - a->len, a->len);
+		return;
+	}
+	if (a->len + consumed.len > sizeof(a->bytes)) {
+		size_t excess = a->len + consumed.len - sizeof(a->bytes);
+
+		memmove(a->bytes, a->bytes + excess, a->len - excess);
+		a->len -= excess;
+	}
+	memcpy(a->bytes + a->len, consumed.data, consumed.len);
+	a->len += consumed.len;
+}
+
+static enum follow_anchor
+check_anchor(int fd, const struct file_anchor *a)
+{
+	char now[BOUNDS_ANCHOR_BYTES];
+	ssize_t n = read_at(fd, now, a->len, a->offset - a->len);
+
+	if (n < 0)
+		return FOLLOW_ANCHOR_UNREADABLE;
+	if ((size_t)n == a->len && !memcmp(now, a->bytes, a->len))
+		return FOLLOW_ANCHOR_MATCHES;
+	return FOLLOW_ANCHOR_DIFFERS;
+}
+
+void
+file_seek_end(struct file *f)
+{
+	static char bytes[BOUNDS_DETECT_BYTES];
+	uint64_t size = f->known.size_bytes;
+	size_t back = size < sizeof(bytes) ? (size_t)size : sizeof(bytes);
+	const char *newline;
+	ssize_t n;
+
+	n = read_at(f->fd, bytes, sizeof(bytes), 0);
+	if (n > 0)
+		ingest_recognise(&f->stream, str_of(bytes, (size_t)n));
+
+	f->known.offset = size;
+	n = read_at(f->fd, bytes, back, size - back);
+	newline = n > 0 ? memrchr(bytes, '\n', (size_t)n) : NULL;
+	if (newline)
+		f->known.offset =
+		    size - back + (uint64_t)(newline + 1 - bytes);
+	else if (back == size)
+		f->known.offset = 0; /* one line, still being written */
+	lines_init(&f->stream.lines, f->known.offset == 0);
+	read_anchor(f);
+}
+
+static bool
+same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+struct follow_decision
+file_look(struct file *f, const char *path, bool *ret_has_changed)
+{
+	struct follow_seen seen = { .size_bytes = f->known.size_bytes,
+		.path_id = f->known.id,
+		.path_exists = true };
+	struct follow_decision decision;
+	bool has_changed;
+	struct stat st;
+
+	if (path) {
+		if (!stat(path, &st))
+			seen.path_id = id_of(&st);
+		else if (errno == ENOENT || errno == ENOTDIR)
+			seen.path_exists = false;
+		else
+			seen.path_unknown = true;
+	}
+	if (fstat(f->fd, &st)) {
+		*ret_has_changed = false;
+		seen.anchor = FOLLOW_ANCHOR_UNREADABLE;
+		return follow_decide(&f->known, &seen);
+	}
+
+	has_changed = (uint64_t)st.st_size != f->known.size_bytes ||
+	    !same_time(st.st_mtim, f->modified) ||
+	    !same_time(st.st_ctim, f->changed);
+	seen.size_bytes = (uint64_t)st.st_size;
+	seen.anchor = has_changed ? check_anchor(f->fd, &f->anchor)
+				  : FOLLOW_ANCHOR_MATCHES;
+	decision = follow_decide(&f->known, &seen);
+	if (decision.content == FOLLOW_READ_ON) {
+		f->known.size_bytes = seen.size_bytes;
+		f->modified = st.st_mtim;
+		f->changed = st.st_ctim;
+	}
+	*ret_has_changed = has_changed;
+	return decision;
+}
+
+void
+file_restart(struct file *f)
+{
+	struct stat st;
+
+	f->cut = f->anchor;
+	f->anchor = (struct file_anchor){ 0 };
+	f->known.offset = 0;
+	f->known.size_bytes = 0;
+	if (!fstat(f->fd, &st)) {
+		f->known.size_bytes = (uint64_t)st.st_size;
+		f->modified = st.st_mtim;
+		f->changed = st.st_ctim;
+	}
+	lines_init(&f->stream.lines, true);
+	f->stream.n_looks = 0;
+}
+
+/*
+ * A hole reads as NULs, gigabytes of them after a copytruncate under a writer
+ * that does not append; lseek(2) knows where it ends.  *at stands at the start
+ * of a line, in or before a hole.
+ */
+static void
+skip_hole(struct file *f)
+{
+	off_t data = lseek(f->fd, (off_t)f->known.offset, SEEK_DATA);
+	uint64_t to;
+
+	if (data < 0 && errno != ENXIO)
+		return; /* not told here: they are read and skipped */
+	to = data < 0 ? f->known.size_bytes : (uint64_t)data;
+	if (to > f->known.size_bytes)
+		to = f->known.size_bytes;
+	if (to <= f->known.offset)
+		return;
+	ingest_skip_nuls(&f->stream, to - f->known.offset);
+	f->known.offset = to;
+	read_anchor(f);
+}
+
+/* One buffer.  Returns how many bytes were done with, or -Exxx. */
+static ssize_t
+read_some(struct file *f, char *buffer, bool final)
+{
+	struct str window;
+	size_t consumed;
+	ssize_t n;
+	int error;
+
+	n = read_at(f->fd, buffer, BOUNDS_READ_BYTES, f->known.offset);
+	if (n <= 0)
+		return n;
+	window = str_of(buffer, (size_t)n);
+	/* What came since the look is the next look's. */
+	if (!final && window.len > f->known.size_bytes - f->known.offset)
+		window.len = (size_t)(f->known.size_bytes - f->known.offset);
+	error = ingest_feed(&f->stream, window, final, &consumed);
+	f->known.offset += consumed;
+	move_anchor(f, str_of(buffer, consumed));
+	return error ? error : (ssize_t)consumed;
+}
+
+int
+file_read(struct file *f, char *buffer, uint64_t max_bytes)
+{
+	uint64_t begin = f->known.offset;
+
+	f->is_behind = false;
+	while (f->known.offset < f->known.size_bytes) {
+		ssize_t n;
+
+		if (f->known.offset - begin >= max_bytes) {
+			f->is_behind = true;
+			break;
+		}
+		n = read_some(f, buffer, false);
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			break; /* an unfinished line, or shorter than it was */
+		if (buffer[0] == '\0' && n == BOUNDS_READ_BYTES)
+			skip_hole(f);
+	}
+	return 0;
+}
+
+void
+file_read_rest(struct file *f, char *buffer)
+{
+	while (f->fd >= 0 && read_some(f, buffer, true) > 0)
+		;
+	if (f->known.size_bytes < f->known.offset)
+		f->known.size_bytes = f->known.offset;
+}
+
+/* Compares the first bytes of both, at most BOUNDS_COPY_BYTES. */
+static enum file_copy
+compare_heads(const struct file *f, const struct file *other)
+{
+	char a[BOUNDS_COPY_BYTES], b[BOUNDS_COPY_BYTES];
+	ssize_t n_a = read_at(f->fd, a, sizeof(a), 0);
+	ssize_t n_b = read_at(other->fd, b, sizeof(b), 0);
+	ssize_t n = n_a < n_b ? n_a : n_b;
+
+	if (n < 0 || (n > 0 && memcmp(a, b, (size_t)n) != 0))
+		return FILE_IS_NO_COPY;
+	/*
+	 * Two logs can begin with the same line, when one probe asks both
+	 * sites in one second; not with BOUNDS_COPY_BYTES the same.
+	 */
+	return n == sizeof(a) ? FILE_IS_COPY : FILE_MAY_BE_COPY;
+}
+
+enum file_copy
+file_compare(const struct file *f, const struct file *other)
+{
+	enum file_copy alike;
+
+	/* A whole copy is at least as long as what was read before the cut. */
+	if (other->cut.len && f->known.size_bytes >= other->cut.offset &&
+	    check_anchor(f->fd, &other->cut) == FOLLOW_ANCHOR_MATCHES)
+		return FILE_IS_COPY;
+	if (other->fd >= 0 && other->known.size_bytes > 0) {
+		alike = compare_heads(f, other);
+		if (alike != FILE_IS_NO_COPY)
+			return alike;
+	}
+	return f->known.size_bytes ? FILE_IS_NO_COPY : FILE_MAY_BE_COPY;
+}

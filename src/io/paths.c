@@ -1,0 +1,231 @@
+#include "io/paths.h"
+
+#include <errno.h>
+#include <glob.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The kernel follows 40 links before it says ELOOP: path_resolution(7). */
+#define MAX_LINKS 40
+
+void
+paths_release(struct paths *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		free(p->items[i]);
+	free(p->items);
+	*p = (struct paths){ 0 };
+}
+
+static int
+append(struct paths *p, const char *path)
+{
+	if (p->n == p->capacity) {
+		size_t capacity = p->capacity ? p->capacity * 2 : 4;
+		char **items =
+		    reallocarray(p->items, capacity, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		p->items = items;
+		p->capacity = capacity;
+	}
+	p->items[p->n] = strdup(path);
+	if (!p->items[p->n])
+		return -ENOMEM;
+	p->n++;
+	return 0;
+}
+
+int
+paths_add(struct paths *p, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		if (!strcmp(p->items[i], path))
+			return 0;
+	}
+	return append(p, path);
+}
+
+bool
+paths_is_glob(const char *path)
+{
+	return strpbrk(path, "*?[") != NULL;
+}
+
+char *
+paths_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return strdup(".");
+	return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+const char *
+paths_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int
+add_parent(struct paths *p, const char *path)
+{
+	char *parent = paths_parent(path);
+	int error = parent ? paths_add(p, parent) : -ENOMEM;
+
+	free(parent);
+	return error;
+}
+
+/*
+ * Finds the first symbolic link among the components of path and replaces it
+ * by what it holds.  Returns 1 with the directory of the link in p and the new
+ * path in *ret_path (owned), 0 where there is no link, or -ENOMEM.
+ */
+static int
+follow_first_link(const char *path, struct paths *p, char **ret_path)
+{
+	char target[PATH_MAX];
+	const char *end = path;
+
+	for (;;) {
+		char *prefix, *joined = NULL;
+		ssize_t n;
+		int error;
+
+		end += strspn(end, "/");
+		if (!*end)
+			return 0;
+		end += strcspn(end, "/");
+		prefix = strndup(path, (size_t)(end - path));
+		if (!prefix)
+			return -ENOMEM;
+		n = readlink(prefix, target, sizeof(target) - 1);
+		if (n <= 0) {
+			free(prefix);
+			continue;
+		}
+		target[n] = '\0';
+
+		error = add_parent(p, prefix);
+		if (!error && target[0] == '/') {
+			if (asprintf(&joined, "%s%s", target, end) < 0)
+				error = -ENOMEM;
+		} else if (!error) {
+			char *parent = paths_parent(prefix);
+
+			if (!parent ||
+			    asprintf(&joined, "%s/%s%s", parent, target, end) <
+				0)
+				error = -ENOMEM;
+			free(parent);
+		}
+		free(prefix);
+		if (error)
+			return error;
+		*ret_path = joined;
+		return 1;
+	}
+}
+
+int
+paths_directories(const char *path, struct paths *ret_directories)
+{
+	struct paths p = { 0 };
+	char *current = strdup(path);
+	int n_links, found = current ? 1 : -ENOMEM;
+
+	for (n_links = 0; found > 0 && n_links < MAX_LINKS; n_links++) {
+		char *next = NULL;
+
+		found = follow_first_link(current, &p, &next);
+		if (found > 0) {
+			free(current);
+			current = next;
+		}
+	}
+	if (found >= 0)
+		found = add_parent(&p, current);
+	free(current);
+	if (found < 0) {
+		paths_release(&p);
+		return found;
+	}
+	*ret_directories = p;
+	return 0;
+}
+
+static int
+add_matches(const char *pattern, int flags, struct paths *p)
+{
+	glob_t found;
+	size_t i;
+	int error = 0;
+
+	switch (glob(pattern, flags, NULL, &found)) {
+	case 0:
+		break;
+	case GLOB_NOSPACE:
+		return -ENOMEM;
+	default: /* GLOB_NOMATCH, GLOB_ABORTED */
+		return 0;
+	}
+	for (i = 0; i < found.gl_pathc && !error; i++)
+		error = append(p, found.gl_pathv[i]);
+	globfree(&found);
+	return error;
+}
+
+int
+paths_glob_directories(const char *glob_text, struct paths *ret_directories)
+{
+	size_t first = strcspn(glob_text, "*?[");
+	struct paths p = { 0 };
+	const char *slash;
+	char *prefix;
+	int error;
+
+	/* The directory that is fixed, then those that match, level by level. */
+	prefix = strndup(glob_text, first);
+	error = prefix ? add_parent(&p, prefix) : -ENOMEM;
+	free(prefix);
+	slash = strchr(glob_text + first, '/');
+	while (slash && !error) {
+		prefix = strndup(glob_text, (size_t)(slash - glob_text));
+		error = prefix ? add_matches(prefix, GLOB_ONLYDIR, &p)
+			       : -ENOMEM;
+		free(prefix);
+		slash = strchr(slash + 1, '/');
+	}
+	if (error) {
+		paths_release(&p);
+		return error;
+	}
+	*ret_directories = p;
+	return 0;
+}
+
+int
+paths_glob(const char *glob_text, struct paths *ret_matches)
+{
+	struct paths p = { 0 };
+	int error = add_matches(glob_text, 0, &p);
+
+	if (error) {
+		paths_release(&p);
+		return error;
+	}
+	*ret_matches = p;
+	return 0;
+}

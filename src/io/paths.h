@@ -1,0 +1,57 @@
+/*
+ * Questions about paths that need the file system.  No state.
+ */
+#ifndef ACCESSLOG_PATHS_H
+#define ACCESSLOG_PATHS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A growable list of owned strings. */
+struct paths {
+	size_t n;
+	size_t capacity;
+	char **items;
+};
+
+void paths_release(struct paths *p);
+
+/* Adds a copy unless it is there.  Returns 0 or -ENOMEM. */
+int paths_add(struct paths *p, const char *path)
+    __attribute__((warn_unused_result));
+
+/* Whether path has one of the characters of glob(7). */
+bool paths_is_glob(const char *path);
+
+/* The directory that path is in: "." for a bare name.  Owned by the caller. */
+char *paths_parent(const char *path) __attribute__((warn_unused_result));
+
+/* What follows the last slash of path; borrowed from it. */
+const char *paths_name(const char *path);
+
+/*
+ * The directories in which a change can make path lead elsewhere: the one it
+ * is in, and for each symbolic link on the way the one that holds the link.
+ *
+ *	/srv/log/access.log       /srv/log/access.log -> ../real/a.log
+ *	    -> /srv/log               -> /srv/log, /srv/log/../real
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int paths_directories(const char *path, struct paths *ret_directories)
+    __attribute__((warn_unused_result));
+
+/*
+ * The same for a glob: the directories in which a match can come or go.
+ *
+ *	/srv/?/log/a.log
+ *	    -> /srv, /srv/a, /srv/a/log, /srv/b, /srv/b/log ...
+ */
+int paths_glob_directories(const char *glob, struct paths *ret_directories)
+    __attribute__((warn_unused_result));
+
+/* What matches, sorted.  Directories without permission match nothing. */
+int paths_glob(const char *glob, struct paths *ret_matches)
+    __attribute__((warn_unused_result));
+
+#endif
