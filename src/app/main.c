@@ -1,0 +1,34 @@
+#include <malloc.h>
+
+#include "app/cmd_scan.h"
+#include "app/cmd_serve.h"
+#include "app/log.h"
+#include "app/options.h"
+
+int
+main(int argc, char *argv[])
+{
+	struct options options;
+
+	switch (options_parse(argc, argv, &options)) {
+	case OPTIONS_RUN:
+		break;
+	case OPTIONS_DONE:
+		return 0;
+	case OPTIONS_WRONG:
+		return 2;
+	}
+	/*
+	 * Large answers go back to the system when they are sent.  glibc would
+	 * raise its threshold after the first, and keep the later ones.
+	 */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+	log_setup(options.log_level, options.log_format);
+	switch (options.command) {
+	case OPTIONS_SERVE:
+		return cmd_serve(&options);
+	case OPTIONS_SCAN:
+		return cmd_scan(&options);
+	}
+	return 2;
+}
