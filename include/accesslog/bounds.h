@@ -51,6 +51,9 @@
 #define BOUNDS_LABELS 16
 #define BOUNDS_LABEL_VALUE_BYTES 128
 
+/* What a family may allow instead, for values that users wrote: PATH_MAX. */
+#define BOUNDS_LABEL_VALUE_MOST_BYTES 4096
+
 /* Families of metrics in one registry, and buckets of one histogram. */
 #define BOUNDS_FAMILIES 256
 #define BOUNDS_BUCKETS 64
@@ -65,8 +68,18 @@
 #define BOUNDS_SOURCES 4096
 #define BOUNDS_FILES 65536
 
-/* How many bytes before the offset prove that a file is the one we read. */
-#define BOUNDS_ANCHOR_BYTES 64
+/*
+ * Descriptors that followed files leave free: 2 * 256 connections at most, as
+ * no address may lack them, and what libuv, SQLite and a scrape open.
+ */
+#define BOUNDS_SPARE_DESCRIPTORS 640
+
+/*
+ * How many bytes before the offset prove that a file is the one we read.  Lines
+ * of one client often end alike for longer than a line's user agent (160
+ * bytes); in a kilobyte there are several times of day.
+ */
+#define BOUNDS_ANCHOR_BYTES 1024
 
 /* Where two files have this much in common, one is a copy of the other. */
 #define BOUNDS_COPY_BYTES 4096

@@ -53,7 +53,8 @@ decimal_add(struct decimal *sum, struct decimal delta)
 
 	sum->nanos = carry ? nanos - 1000000000u : nanos;
 	if (__builtin_add_overflow(sum->whole, delta.whole, &sum->whole) ||
-	    __builtin_add_overflow(sum->whole, carry, &sum->whole))
+	    __builtin_add_overflow(sum->whole, carry, &sum->whole) ||
+	    sum->whole == UINT64_MAX)
 		*sum = (struct decimal){ .whole = UINT64_MAX };
 }
 

@@ -2,8 +2,9 @@
  * Which of several formats fits the lines of a file best.
  *
  * Each line gives each format points: 3 where the format describes the whole
- * line, 2 where all its fields fit and more follows, 1 where only the core
- * fits.  The most points win; among equals the format with the most fields.
+ * line and every value in it, 2 where all its fields fit and more follows, 1
+ * where only the core fits.  The most points win; among equals the format with
+ * the most fields.
  * So an extra column costs nothing, and `common` does not win over `combined`
  * because every combined line begins like a common one.
  */

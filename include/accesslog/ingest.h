@@ -73,6 +73,15 @@ void ingest_recognise(struct ingest_stream *st, struct str head);
 const char *ingest_format_name(const struct ingest_stream *st);
 
 /*
+ * The file has grown by so many bytes, which are not read yet, or has lost
+ * them; ingest_feed() and ingest_skip_nuls() take off what they consume.  So
+ * the lag agrees with the bytes read at every moment.
+ *
+ * n_bytes  negative where unread bytes are gone
+ */
+void ingest_grow(struct ingest_stream *st, int64_t n_bytes);
+
+/*
  * Account for n_bytes of a hole in a sparse file, at the start of a line, that
  * were passed over without reading them.
  */

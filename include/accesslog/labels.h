@@ -3,8 +3,8 @@
  * is the only home of the policy on how many there may be.
  *
  * A value is made valid UTF-8 (RFC 3629: each maximal invalid part becomes
- * U+FFFD), cut at a code point boundary to BOUNDS_LABEL_VALUE_BYTES, and
- * escaped for the exposition once, when its series is created.
+ * U+FFFD), cut at a code point boundary to the length that its metric allows,
+ * and escaped for the exposition once, when its series is created.
  *
  * What the log has escaped (\x22, \") is shown as the log has it: decoding it
  * would make two texts in the log one series, and invite control characters.
@@ -21,16 +21,19 @@
 /* The value of a label past its budget. */
 #define LABELS_OTHER STR("other")
 
-/* Room for one clean value; U+FFFD is three bytes for one invalid byte. */
+/* Room for one clean value. */
 struct labels_scratch {
-	char bytes[BOUNDS_LABEL_VALUE_BYTES];
+	char bytes[BOUNDS_LABEL_VALUE_MOST_BYTES];
 };
 
 /*
+ * max_bytes  at most BOUNDS_LABEL_VALUE_MOST_BYTES
+ *
  * Returns value itself where it is valid and short enough, which costs one
  * pass; else a cleaned copy in scratch.
  */
-struct str labels_clean(struct str value, struct labels_scratch *scratch);
+struct str labels_clean(
+    struct str value, size_t max_bytes, struct labels_scratch *scratch);
 
 /* Adds a clean value to out: backslash, quote and newline escaped. */
 void labels_escape(struct str value, struct buf *out);

@@ -45,6 +45,7 @@ struct registry_spec {
 	size_t n_bounds;
 	const struct decimal *bounds;
 	uint32_t max_series; /* 0: BOUNDS_SERIES */
+	uint32_t max_value_bytes; /* of a label; 0: BOUNDS_LABEL_VALUE_BYTES */
 };
 
 /*

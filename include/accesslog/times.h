@@ -5,8 +5,8 @@
  *	     ^       ^
  *	     next    internal redirect to another group of servers
  *
- * "-" and an empty place are attempts without a time.  The list may end with
- * its separator ("0.001 : "), which nginx writes when nothing followed.
+ * "-" is an attempt without a time, an empty place is no attempt: the list may
+ * end with its separator ("0.001 : "), which nginx writes when nothing followed.
  * Source: ngx_http_upstream_response_time_variable, ngx_http_upstream.c.
  */
 #ifndef ACCESSLOG_TIMES_H

@@ -85,6 +85,8 @@ judge(struct candidate *c, struct str line)
 
 	if (parser_parse(c->parser, line, &entry, &whole) != PARSER_PARSED)
 		return;
+	/* Any word fits where a number may stand; it must be one. */
+	whole = whole && !entry.errors;
 	c->n_fit++;
 	c->n_whole += whole;
 	c->points += whole ? 3 : entry.errors ? 1 : 2;

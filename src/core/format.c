@@ -255,10 +255,15 @@ unit_shift(struct builder *b, size_t column, struct str unit,
 	return 0;
 }
 
-/* Expands the definition that the user refers to at column. */
+/*
+ * Expands the definition that the user refers to at column.
+ *
+ * grouped     whether it stands in a group already, or needs none
+ * quantifier  of the group around it otherwise; may be empty
+ */
 static int
 expand_definition(struct builder *b, struct str name, unsigned nesting,
-    size_t column, bool grouped)
+    size_t column, bool grouped, struct str quantifier)
 {
 	const struct patterns_row *row = patterns_find(name);
 	struct reader inner = { .column = column, .nesting = nesting + 1 };
@@ -281,6 +286,9 @@ expand_definition(struct builder *b, struct str name, unsigned nesting,
 		error = expand(b, &inner);
 	if (!error)
 		error = close_group(b, column, STR(")"));
+	if (!error && quantifier.len)
+		error = add_item(b, FORMAT_REGEX, b->depth + 1, 0, column,
+		    quantifier);
 	return error;
 }
 
@@ -295,6 +303,7 @@ read_reference(struct builder *b, struct reader *r)
 	struct str field = { 0 };
 	unsigned shift = 0;
 	const struct patterns_row *row;
+	size_t quantifier;
 	bool grouped;
 	int error;
 
@@ -318,16 +327,17 @@ read_reference(struct builder *b, struct reader *r)
 			return error;
 	}
 	r->pos += 2 + len + 1;
+	quantifier = quantifier_len(r, r->pos);
 
 	if (field.data) {
-		if (quantifier_len(r, r->pos))
+		if (quantifier)
 			return config_error_set(b->reterr, 0, column_of(r),
 			    "a captured field cannot be repeated; put the "
 			    "repetition into the expression it captures");
 		error = open_group(b, true, shift, column, field);
 		if (!error)
 			error = expand_definition(
-			    b, name, r->nesting, column, true);
+			    b, name, r->nesting, column, true, STR(""));
 		if (!error)
 			error = close_group(b, column, STR(""));
 		return error;
@@ -335,9 +345,11 @@ read_reference(struct builder *b, struct reader *r)
 
 	/* Without a need for a group, its pieces stay on this level. */
 	row = patterns_find(name);
-	grouped = !quantifier_len(r, r->pos) &&
-	    (!row || !has_alternatives(str_from(row->text)));
-	return expand_definition(b, name, r->nesting, column, grouped);
+	grouped =
+	    !quantifier && (!row || !has_alternatives(str_from(row->text)));
+	r->pos += quantifier;
+	return expand_definition(b, name, r->nesting, column, grouped,
+	    str_of(r->text.data + r->pos - quantifier, quantifier));
 }
 
 /* "(" with what belongs to it: "(?:", "(?<=", "(?<field>" ... */
@@ -364,6 +376,9 @@ read_group(struct builder *b, struct reader *r)
 		int error;
 
 		name = str_after(r->text, i + 1);
+		if (str_find_char(name, '>') == name.len)
+			return config_error_set(b->reterr, 0, column,
+			    "\"(?<\" without \">\"; write (?<field>...)");
 		name.len = str_find_char(name, '>');
 		error = check_field_name(b, column, name);
 		if (error)
@@ -376,12 +391,18 @@ read_group(struct builder *b, struct reader *r)
 		r->pos += r->pos < r->text.len;
 		return 0;
 	}
-	while (i < r->text.len && !memchr(":>=!|)", char_at(r, i), 6))
+	if (char_at(r, i) == '<')
 		i++;
-	if (i == r->text.len || char_at(r, i) == ')')
+	while (char_at(r, i) && strchr("imns^-", char_at(r, i)))
+		i++;
+	if (char_at(r, i) == ')')
 		return config_error_set(b->reterr, 0, column,
 		    "options for the rest of the expression are not supported; "
 		    "write (?i:...) around the part they are for");
+	if (!char_at(r, i) || !strchr(":>=!", char_at(r, i)))
+		return config_error_set(b->reterr, 0, column,
+		    "this kind of group is not supported; write (?:...), or "
+		    "(?<field>...) to capture");
 	r->pos = i + 1;
 	return open_group(b, false, 0, column,
 	    str_of(r->text.data + start, r->pos - start));
@@ -534,6 +555,28 @@ build(struct format *f, struct str text, struct config_error *reterr)
 	return 0;
 }
 
+/* text is neither a name nor an expression: the names are these. */
+static int
+refuse_name(struct str text, struct config_error *reterr)
+{
+	struct buf names;
+	size_t n_rows, i;
+	const struct patterns_row *rows = patterns_all(&n_rows);
+
+	buf_init(&names, sizeof(reterr->text));
+	for (i = 0; i < n_rows; i++) {
+		if (rows[i].kind == PATTERNS_FORMAT)
+			buf_add_format(&names, ", %s", rows[i].name);
+	}
+	(void)config_error_set(reterr, 0, 0,
+	    "\"%.*s\" is not a format; write auto%.*s, or a grok expression "
+	    "such as %%{COMBINED} %%{SECONDS:request_time}",
+	    (int)(text.len < 40 ? text.len : 40), text.data,
+	    STR_ARGS(buf_str(&names)));
+	buf_release(&names);
+	return -EINVAL;
+}
+
 int
 format_create(struct str text, struct format **ret_format,
     struct config_error *reterr)
@@ -555,11 +598,7 @@ format_create(struct str text, struct format **ret_format,
 			break;
 	}
 	if (i + 1 >= text.len && (!row || row->kind != PATTERNS_FORMAT))
-		return config_error_set(reterr, 0, 0,
-		    "\"%.*s\" is not a format; write auto, one of the names "
-		    "that --help lists, or a grok expression such as "
-		    "%%{COMBINED} %%{SECONDS:request_time}",
-		    (int)(text.len < 64 ? text.len : 64), text.data);
+		return refuse_name(text, reterr);
 
 	f = calloc(1, sizeof(*f));
 	if (!f)

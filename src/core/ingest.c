@@ -80,7 +80,12 @@ struct ingest_source {
 	uint32_t lines[N_RESULTS]; /* series */
 	uint32_t read_bytes;
 	uint32_t skipped[LINES_BYTES_N];
-	uint32_t last_line; /* NO_SERIES until there is one */
+	/* NO_SERIES until there is one. */
+	uint32_t last_line;
+	uint32_t errors[BOUNDS_FIELDS];
+	bool has_lag; /* its files grow; else it is read once */
+	uint64_t lag_bytes;
+	uint32_t lag; /* series, once has_lag */
 };
 
 /* What one call of ingest_feed() has found, before it goes to the registry. */
@@ -294,6 +299,7 @@ source_series(struct ingest_source *s)
 		    family[METRICS_SKIPPED_BYTES], values, &s->skipped[i]);
 	}
 	s->last_line = NO_SERIES;
+	memset(s->errors, 0xFF, sizeof(s->errors));
 	return error;
 }
 
@@ -466,6 +472,44 @@ status_series(struct metric *m, struct str status, uint32_t *ret_index)
 	return 0;
 }
 
+static struct str
+entry_time(const struct ingest *in, const struct entry *e)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		if (e->text[in->time_slot[i]].data)
+			return e->text[in->time_slot[i]];
+	}
+	return (struct str){ 0 };
+}
+
+/* Series of the last line's time and of errors come when there are some. */
+static int
+prepare_entry(struct ingest_source *s, const struct entry *e)
+{
+	struct registry_family **family = s->ingest->metrics->family;
+	struct str values[2] = { str_from(s->name) };
+	uint64_t errors = e->errors;
+	struct decimal when;
+	int error = 0;
+
+	if (s->last_line == NO_SERIES &&
+	    timestamp_parse(entry_time(s->ingest, e), &when))
+		error = registry_series(
+		    family[METRICS_LAST_LINE], values, &s->last_line);
+	for (; errors && !error; errors &= errors - 1) {
+		size_t slot = (size_t)__builtin_ctzll(errors);
+
+		if (s->errors[slot] != NO_SERIES)
+			continue;
+		values[1] = s->ingest->fields.names[slot];
+		error = registry_series(family[METRICS_FIELD_ERRORS], values,
+		    &s->errors[slot]);
+	}
+	return error;
+}
+
 /* All series first, then all values: on failure nothing was counted. */
 static int
 count_entry(struct ingest *in, const struct ingest_format *format,
@@ -508,15 +552,11 @@ count_entry(struct ingest *in, const struct ingest_format *format,
 static void
 note_entry(struct ingest *in, struct batch *b, const struct entry *e)
 {
+	struct str time = entry_time(in, e);
 	uint64_t errors = e->errors;
-	size_t i;
 
-	for (i = 0; i < 3; i++) {
-		if (e->text[in->time_slot[i]].data) {
-			b->time = e->text[in->time_slot[i]];
-			break;
-		}
-	}
+	if (time.data)
+		b->time = time;
 	b->has_errors |= errors;
 	while (errors) {
 		b->n_errors[__builtin_ctzll(errors)]++;
@@ -539,7 +579,9 @@ feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 		b->n_lines[RESULT_UNPARSED]++;
 		return 0;
 	}
-	error = count_entry(in, format, &entry);
+	error = prepare_entry(st->source, &entry);
+	if (!error)
+		error = count_entry(in, format, &entry);
 	if (error)
 		return error;
 	b->n_lines[RESULT_PARSED]++;
@@ -547,37 +589,13 @@ feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 	return 0;
 }
 
-/* Series of the last line's time and of errors come when there are some. */
-static int
-prepare_batch(struct ingest_source *s, const struct batch *b,
-    uint32_t error_series[])
-{
-	struct registry_family **family = s->ingest->metrics->family;
-	struct str values[2] = { str_from(s->name) };
-	uint64_t errors = b->has_errors;
-	int error = 0;
-
-	if (b->time.data && s->last_line == NO_SERIES)
-		error = registry_series(
-		    family[METRICS_LAST_LINE], values, &s->last_line);
-	for (; errors && !error; errors &= errors - 1) {
-		size_t slot = (size_t)__builtin_ctzll(errors);
-
-		values[1] = s->ingest->fields.names[slot];
-		error = registry_series(family[METRICS_FIELD_ERRORS], values,
-		    &error_series[slot]);
-	}
-	return error;
-}
-
-/* Cannot fail for want of a series but those that prepare_batch() adds. */
+/* Cannot fail: every line has prepared the series that it needs. */
 static void
 count_batch(struct ingest_stream *st, const struct batch *b,
     const uint64_t bytes_before[])
 {
 	struct ingest_source *s = st->source;
 	struct registry_family **family = s->ingest->metrics->family;
-	uint32_t error_series[BOUNDS_FIELDS];
 	uint64_t errors = b->has_errors;
 	struct decimal when;
 	size_t i;
@@ -596,16 +614,43 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 			registry_add(family[METRICS_SKIPPED_BYTES],
 			    s->skipped[i], delta);
 	}
-	if (prepare_batch(s, b, error_series))
-		return; /* out of memory for a count of errors: go on */
-	if (b->time.data && timestamp_parse(b->time, &when))
+	if (s->last_line != NO_SERIES && timestamp_parse(b->time, &when))
 		registry_set(family[METRICS_LAST_LINE], s->last_line, when);
 	for (; errors; errors &= errors - 1) {
 		size_t slot = (size_t)__builtin_ctzll(errors);
 
-		registry_add(family[METRICS_FIELD_ERRORS], error_series[slot],
+		registry_add(family[METRICS_FIELD_ERRORS], s->errors[slot],
 		    decimal_of(b->n_errors[slot]));
 	}
+}
+
+/* Registry locked. */
+static void
+change_lag(struct ingest_source *s, int64_t n_bytes)
+{
+	s->lag_bytes += (uint64_t)n_bytes; /* modulo 2^64, also downwards */
+	if (s->has_lag)
+		registry_set(s->ingest->metrics->family[METRICS_LAG_BYTES],
+		    s->lag, decimal_of(s->lag_bytes));
+}
+
+void
+ingest_grow(struct ingest_stream *st, int64_t n_bytes)
+{
+	struct ingest_source *s = st->source;
+	struct metrics *metrics = s->ingest->metrics;
+	struct str name = str_from(s->name);
+
+	if (!n_bytes && s->has_lag)
+		return;
+	registry_lock(metrics->registry);
+	/* Without memory for the gauge there is none, and the next call tries. */
+	if (!s->has_lag &&
+	    !registry_series(
+		metrics->family[METRICS_LAG_BYTES], &name, &s->lag))
+		s->has_lag = true;
+	change_lag(s, n_bytes);
+	registry_unlock(metrics->registry);
 }
 
 void
@@ -619,6 +664,7 @@ ingest_skip_nuls(struct ingest_stream *st, uint64_t n_bytes)
 	registry_lock(metrics->registry);
 	registry_add(metrics->family[METRICS_SKIPPED_BYTES],
 	    s->skipped[LINES_BYTES_NUL], decimal_of(n_bytes));
+	change_lag(s, -(int64_t)n_bytes);
 	registry_unlock(metrics->registry);
 }
 
@@ -656,6 +702,7 @@ ingest_feed(struct ingest_stream *st, struct str window, bool final,
 		}
 	}
 	count_batch(st, &batch, bytes_before);
+	change_lag(st->source, -(int64_t)(window.len - rest.len));
 	registry_unlock(registry);
 
 	*ret_consumed = window.len - rest.len;

@@ -1,5 +1,6 @@
 #include "accesslog/labels.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,11 +42,11 @@ sequence_len(struct str s, size_t *ret_bad)
 }
 
 static bool
-is_clean(struct str s)
+is_clean(struct str s, size_t max_bytes)
 {
 	size_t bad;
 
-	if (s.len > BOUNDS_LABEL_VALUE_BYTES)
+	if (s.len > max_bytes)
 		return false;
 	while (s.len) {
 		size_t n = sequence_len(s, &bad);
@@ -58,12 +59,14 @@ is_clean(struct str s)
 }
 
 struct str
-labels_clean(struct str value, struct labels_scratch *scratch)
+labels_clean(
+    struct str value, size_t max_bytes, struct labels_scratch *scratch)
 {
 	static const char replacement[] = "\xEF\xBF\xBD";
 	size_t len = 0;
 
-	if (is_clean(value))
+	assert(max_bytes <= sizeof(scratch->bytes));
+	if (is_clean(value, max_bytes))
 		return value;
 	while (value.len) {
 		size_t bad;
@@ -71,7 +74,7 @@ labels_clean(struct str value, struct labels_scratch *scratch)
 		struct str piece =
 		    n ? str_of(value.data, n) : str_of(replacement, 3);
 
-		if (len + piece.len > sizeof(scratch->bytes))
+		if (len + piece.len > max_bytes)
 			break;
 		memcpy(scratch->bytes + len, piece.data, piece.len);
 		len += piece.len;

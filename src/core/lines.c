@@ -30,15 +30,6 @@ count_nuls(struct str s)
 	return n;
 }
 
-/* Whether s is a byte order mark, or the beginning of one. */
-static bool
-begins_bom(struct str s)
-{
-	size_t n = s.len < 3 ? s.len : 3;
-
-	return n && !memcmp(s.data, "\xEF\xBB\xBF", n);
-}
-
 enum lines_result
 lines_next(struct lines *l, struct str *window, bool final,
     struct str *ret_line)
@@ -46,12 +37,9 @@ lines_next(struct lines *l, struct str *window, bool final,
 	const char *newline;
 	size_t len;
 
-	if (l->at_start && begins_bom(*window)) {
-		if (window->len >= 3)
-			consume(l, window, 3, LINES_BYTES_BOM);
-		else if (!final)
-			return LINES_MORE;
-	}
+	/* Half a mark is an unfinished line, which is not consumed either. */
+	if (l->at_start && str_starts_with(*window, STR("\xEF\xBB\xBF")))
+		consume(l, window, 3, LINES_BYTES_BOM);
 	if (!l->in_long_line && window->len && window->data[0] == 0)
 		consume(l, window, count_nuls(*window), LINES_BYTES_NUL);
 

@@ -1,5 +1,7 @@
 #include "accesslog/metrics.h"
 
+#include "accesslog/bounds.h"
+
 #define MAX_LABELS 3
 
 struct row {
@@ -37,7 +39,9 @@ metrics_init(struct metrics *m, struct registry *r)
 		struct registry_spec spec = { .name = rows[i].name,
 			.help = rows[i].help,
 			.type = rows[i].type,
-			.labels = rows[i].labels };
+			.labels = rows[i].labels,
+			/* The names of sources are paths. */
+			.max_value_bytes = BOUNDS_LABEL_VALUE_MOST_BYTES };
 		int error;
 
 		while (rows[i].labels[spec.n_labels])

@@ -39,7 +39,8 @@ static const struct {
 struct parser {
 	struct pattern *pattern;
 	struct fields fields; /* wanted, then what others derive from */
-	uint64_t available; /* bits of slots */
+	uint64_t wanted; /* bits of slots */
+	uint64_t available; /* of these */
 	size_t n_numbers;
 	size_t numbers[BOUNDS_FIELDS]; /* slots that are decoded */
 	size_t n_derived;
@@ -107,6 +108,8 @@ build(struct parser *p, const struct format *format,
 	int error;
 
 	p->fields = *wanted;
+	for (i = 0; i < wanted->n; i++)
+		p->wanted |= ENTRY_BIT(i);
 	error = plan_derived(p, format);
 	if (!error)
 		error = pattern_create(
@@ -114,7 +117,7 @@ build(struct parser *p, const struct format *format,
 	if (error)
 		return error;
 	plan_numbers(p);
-	p->available = pattern_fields(p->pattern);
+	p->available = pattern_fields(p->pattern) & p->wanted;
 	for (i = 0; i < p->n_derived; i++)
 		p->available |= ENTRY_BIT(p->derived[i].slot);
 	return 0;
@@ -175,7 +178,7 @@ decode(struct str text, enum fields_kind kind, unsigned shift,
 	case FIELDS_STATUS:
 		if (is_missing(text))
 			return WITHOUT_VALUE;
-		if (text.len != 3)
+		if (text.len != 3 || memchr(text.data, '.', 3))
 			return MALFORMED;
 		break;
 	case FIELDS_COUNT:
@@ -272,8 +275,13 @@ parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
 			break;
 		}
 	}
-	for (i = 0; i < p->n_derived; i++)
-		e->text[p->derived[i].slot] =
-		    derive(p->derived[i].how, e->text[p->derived[i].source]);
+	for (i = 0; i < p->n_derived; i++) {
+		const struct derived *d = &p->derived[i];
+
+		e->text[d->slot] = derive(d->how, e->text[d->source]);
+		if (e->errors & ENTRY_BIT(d->source))
+			e->errors |= ENTRY_BIT(d->slot);
+	}
+	e->errors &= p->wanted;
 	return PARSER_PARSED;
 }

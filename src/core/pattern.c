@@ -191,6 +191,7 @@ compile(const struct writer *w, pcre2_code **ret_code,
 	PCRE2_UCHAR message[120];
 	PCRE2_SIZE offset;
 	pcre2_code *code;
+	uint32_t n_groups = 0;
 	int number;
 
 	code = pcre2_compile((PCRE2_SPTR)w->out.data, w->out.len,
@@ -206,7 +207,39 @@ compile(const struct writer *w, pcre2_code **ret_code,
 		    "the expression does not compile: %s",
 		    (const char *)message);
 	}
+	/* The numbers of the groups say which field is which. */
+	(void)pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &n_groups);
+	if (n_groups != w->n_groups) {
+		pcre2_code_free(code);
+		return config_error_set(reterr, 0, 0,
+		    "a group captures without being a field; write (?:...), or "
+		    "(?<field>...) to capture");
+	}
 	*ret_code = code;
+	return 0;
+}
+
+/*
+ * Compiles all of the format once, for its errors: what no field in use needs
+ * is the user's mistake as well.
+ */
+static int
+check_tail(struct writer *w, struct config_error *reterr)
+{
+	size_t len = w->out.len;
+	size_t n_groups = w->n_groups;
+	pcre2_code *code;
+	int error;
+
+	write_tail(w, true);
+	error = buf_status(&w->out);
+	if (!error)
+		error = compile(w, &code, reterr);
+	if (error)
+		return error;
+	pcre2_code_free(code);
+	w->out.len = len;
+	w->n_groups = n_groups;
 	return 0;
 }
 
@@ -230,6 +263,10 @@ compile_both(struct pattern *p, struct writer *w, bool with_rest,
 		return error;
 
 	p->full = core;
+	if (!with_rest)
+		error = check_tail(w, reterr);
+	if (error)
+		return error;
 	i = w->out.len;
 	write_tail(w, with_rest);
 	error = buf_status(&w->out);

@@ -165,7 +165,10 @@ spec_copy(const struct registry_spec *from, struct registry_spec *to)
 
 	*to = (struct registry_spec){ .type = from->type,
 		.max_series =
-		    from->max_series ? from->max_series : BOUNDS_SERIES };
+		    from->max_series ? from->max_series : BOUNDS_SERIES,
+		.max_value_bytes = from->max_value_bytes
+		    ? from->max_value_bytes
+		    : BOUNDS_LABEL_VALUE_BYTES };
 	to->name = strdup(from->name);
 	to->help = strdup(from->help);
 	labels = calloc(from->n_labels + 1, sizeof(*labels));
@@ -209,7 +212,7 @@ registry_add_family(struct registry *r, const struct registry_spec *spec,
 	f->hash_seed = r->hash_seed;
 	f->other = EMPTY_SLOT;
 	f->n_cells = spec->type == REGISTRY_HISTOGRAM ? spec->n_bounds + 3 : 2;
-	buf_init(&f->key, BOUNDS_LABELS * (BOUNDS_LABEL_VALUE_BYTES + 1));
+	buf_init(&f->key, BOUNDS_LABELS * (BOUNDS_LABEL_VALUE_MOST_BYTES + 2));
 	error = spec_copy(spec, &f->spec);
 	if (error) {
 		family_destroy(f);
@@ -220,10 +223,7 @@ registry_add_family(struct registry *r, const struct registry_spec *spec,
 	return 0;
 }
 
-/* Values of labels are at most 255 bytes long, so one byte holds a length. */
-_Static_assert(BOUNDS_LABEL_VALUE_BYTES <= 255, "key layout");
-
-/* Into f->key: for each value its length in one byte, then its bytes. */
+/* Into f->key: for each value its length in two bytes, then its bytes. */
 static int
 make_key(struct registry_family *f, const struct str values[])
 {
@@ -232,8 +232,10 @@ make_key(struct registry_family *f, const struct str values[])
 
 	buf_clear(&f->key);
 	for (i = 0; i < f->spec.n_labels; i++) {
-		struct str value = labels_clean(values[i], &scratch);
+		struct str value = labels_clean(
+		    values[i], f->spec.max_value_bytes, &scratch);
 
+		buf_add_char(&f->key, (char)(unsigned char)(value.len >> 8));
 		buf_add_char(&f->key, (char)(unsigned char)value.len);
 		buf_add(&f->key, value);
 	}
@@ -319,15 +321,16 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 	buf_init(&text, SIZE_MAX / 2);
 	buf_add(&text, key);
 	for (i = 0; i < f->spec.n_labels; i++) {
-		size_t len = (unsigned char)key.data[at];
+		size_t len = (size_t)(unsigned char)key.data[at] << 8 |
+		    (unsigned char)key.data[at + 1];
 
 		if (i > 0)
 			buf_add_char(&text, ',');
 		buf_add_text(&text, f->spec.labels[i]);
 		buf_add_text(&text, "=\"");
-		labels_escape(str_of(key.data + at + 1, len), &text);
+		labels_escape(str_of(key.data + at + 2, len), &text);
 		buf_add_char(&text, '"');
-		at += 1 + len;
+		at += 2 + len;
 	}
 	error = buf_status(&text);
 	if (error) {
@@ -455,6 +458,8 @@ registry_text(const struct registry_family *f, uint32_t index)
 {
 	const struct series *s = series_at(f, index);
 
+	if (!s->text)
+		return STR(""); /* the family has no labels */
 	return str_of(s->text + s->key_len, s->text_len);
 }
 

@@ -10,6 +10,17 @@ trimmed(struct str s)
 	return s;
 }
 
+/* Where the attempt at the front ends: at "," or ":", or with the list. */
+static size_t
+attempt_len(struct str s)
+{
+	size_t i = 0;
+
+	while (i < s.len && s.data[i] != ',' && s.data[i] != ':')
+		i++;
+	return i;
+}
+
 enum times_result
 times_parse(struct str text, unsigned shift, struct times *ret_times)
 {
@@ -18,9 +29,7 @@ times_parse(struct str text, unsigned shift, struct times *ret_times)
 	struct str rest = text;
 
 	while (rest.len) {
-		size_t comma = str_find_char(rest, ',');
-		size_t colon = str_find_char(rest, ':');
-		size_t len = comma < colon ? comma : colon;
+		size_t len = attempt_len(rest);
 		struct str one = trimmed(str_of(rest.data, len));
 		struct decimal seconds;
 
