@@ -78,7 +78,7 @@ print(struct pipeline *p)
 }
 
 int
-cmd_scan(const struct options *o)
+cmd_scan_run(const struct options *o)
 {
 	struct ingest_source **sources =
 	    calloc(o->n_files, sizeof(struct ingest_source *));

@@ -7,6 +7,6 @@
 #include "app/options.h"
 
 /* Returns the exit code. */
-int cmd_scan(const struct options *o);
+int cmd_scan_run(const struct options *o);
 
 #endif

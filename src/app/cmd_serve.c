@@ -175,44 +175,44 @@ struct sentence {
 };
 
 static struct sentence
-sentence_of(enum tailer_event_kind kind)
+sentence_of(enum event_kind kind)
 {
 	switch (kind) {
-	case TAILER_FOLLOWING:
+	case EVENT_FOLLOWING:
 		return (struct sentence){ LOG_INFO, "following" };
-	case TAILER_MISSING:
+	case EVENT_MISSING:
 		return (struct sentence){ LOG_WARN,
 			"the file does not exist; waiting for it" };
-	case TAILER_UNREADABLE:
+	case EVENT_UNREADABLE:
 		return (struct sentence){ LOG_WARN,
 			"the file cannot be read; trying again" };
-	case TAILER_COMPRESSED:
+	case EVENT_COMPRESSED:
 		return (struct sentence){ LOG_INFO,
 			"the file is compressed and left alone" };
-	case TAILER_DUPLICATE:
+	case EVENT_DUPLICATE:
 		return (struct sentence){ LOG_INFO,
 			"the file is followed under another name" };
-	case TAILER_COPY:
+	case EVENT_COPY:
 		return (struct sentence){ LOG_INFO,
 			"the file begins like one that is followed; left alone "
 			"unless it turns out to be another" };
-	case TAILER_REPLACED:
+	case EVENT_REPLACED:
 		return (struct sentence){ LOG_INFO,
 			"the file was replaced; the old one is read to its "
 			"end" };
-	case TAILER_REMOVED:
+	case EVENT_REMOVED:
 		return (struct sentence){ LOG_INFO,
 			"the file was renamed or removed; the old one is read "
 			"to its end" };
-	case TAILER_TRUNCATED:
+	case EVENT_TRUNCATED:
 		return (struct sentence){ LOG_INFO,
 			"the file was truncated; reading from its start" };
-	case TAILER_FINISHED:
+	case EVENT_FINISHED:
 		return (struct sentence){ LOG_INFO,
 			"the old file is finished" };
-	case TAILER_FORMAT:
+	case EVENT_FORMAT:
 		return (struct sentence){ LOG_INFO, "format recognised" };
-	case TAILER_NO_FORMAT:
+	case EVENT_NO_FORMAT:
 		return (struct sentence){ LOG_WARN,
 			"no shipped format fits the lines so far; give one "
 			"with --format" };
@@ -221,7 +221,7 @@ sentence_of(enum tailer_event_kind kind)
 }
 
 static void
-tailer_told(void *arg, const struct tailer_event *event)
+tailer_told(void *arg, const struct event *event)
 {
 	struct sentence sentence = sentence_of(event->kind);
 	const char *error = event->error ? strerror(-event->error) : NULL;
@@ -268,6 +268,21 @@ raise_descriptor_limit(void)
 		    "error", strerror(errno), NULL);
 }
 
+/* How many files may be followed so that scrapes can still be answered. */
+static size_t
+open_files_allowed(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) ||
+	    limit.rlim_cur >= BOUNDS_FILES + BOUNDS_SPARE_DESCRIPTORS)
+		return BOUNDS_FILES;
+	/* Where there are few, files and scrapes share them. */
+	return limit.rlim_cur > 2 * BOUNDS_SPARE_DESCRIPTORS
+	    ? limit.rlim_cur - BOUNDS_SPARE_DESCRIPTORS
+	    : limit.rlim_cur / 2;
+}
+
 static int
 add_sources(struct serve *s)
 {
@@ -284,6 +299,16 @@ add_sources(struct serve *s)
 			error = tailer_add(s->tailer, o->files[i], source);
 	}
 	return error;
+}
+
+/* It is stopping: the next signal must not end it half-way. */
+static void
+block_signals(void)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, NULL);
 }
 
 /* Returns the exit code. */
@@ -342,6 +367,7 @@ set_up(struct serve *s)
 	};
 	const struct tailer_options tailer_options = {
 		.from_start = s->options->from_start,
+		.max_open_files = open_files_allowed(),
 		.on_event = tailer_told,
 		.on_drained = logs_are_drained,
 		.arg = s,
@@ -383,7 +409,7 @@ take_down(struct serve *s)
 }
 
 int
-cmd_serve(const struct options *o)
+cmd_serve_run(const struct options *o)
 {
 	struct serve s = { .options = o };
 	int exit_code, error;
@@ -397,6 +423,7 @@ cmd_serve(const struct options *o)
 		if (!exit_code) {
 			tailer_start(s.tailer);
 			error = loop_run(s.loop);
+			block_signals();
 			exit_code = error ? 1 : 0;
 		}
 	}

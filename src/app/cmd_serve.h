@@ -7,6 +7,6 @@
 #include "app/options.h"
 
 /* Runs until SIGTERM or SIGINT.  Returns the exit code. */
-int cmd_serve(const struct options *o);
+int cmd_serve_run(const struct options *o);
 
 #endif

@@ -26,9 +26,9 @@ main(int argc, char *argv[])
 	log_setup(options.log_level, options.log_format);
 	switch (options.command) {
 	case OPTIONS_SERVE:
-		return cmd_serve(&options);
+		return cmd_serve_run(&options);
 	case OPTIONS_SCAN:
-		return cmd_scan(&options);
+		return cmd_scan_run(&options);
 	}
 	return 2;
 }

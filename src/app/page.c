@@ -54,7 +54,8 @@ source_label(const char *source, struct buf *out)
 
 	buf_clear(out);
 	buf_add(out, STR("source=\""));
-	labels_escape(labels_clean(str_from(source), &scratch), out);
+	labels_escape(labels_clean(str_from(source),
+			      BOUNDS_LABEL_VALUE_MOST_BYTES, &scratch), out);
 	buf_add_char(out, '"');
 }
 

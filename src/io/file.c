@@ -7,6 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "io/compression.h"
 
 /* All of [offset, offset + len), or fewer at the end of the file; -Exxx. */
@@ -113,43 +116,26 @@ file_is_compressed(const struct file *f)
 	return n > 0 && compression_is(str_of(head, (size_t)n));
 }
 
+/* The anchor at offset, where bytes (len of them) stand just before it. */
+static struct file_anchor
+make_anchor(uint64_t offset, const char *bytes, size_t len)
+{
+	return (struct file_anchor){ .offset = offset,
+		.hash = XXH3_64bits(bytes, len),
+		.len = (uint32_t)len };
+}
+
+/* Takes the anchor from the file, where the bytes are not at hand. */
 static void
 read_anchor(struct file *f)
 {
-	struct file_anchor *a = &f->anchor;
-	ssize_t n;
+	uint64_t offset = f->known.offset;
+	char bytes[BOUNDS_ANCHOR_BYTES];
+	size_t len = offset < sizeof(bytes) ? (size_t)offset : sizeof(bytes);
+	ssize_t n = read_at(f->fd, bytes, len, offset - len);
 
-	a->offset = f->known.offset;
-	a->len = a->offset < sizeof(a->bytes) ? (size_t)a->offset
-					      : sizeof(a->bytes);
-	n = read_at(f->fd, a->bytes, a->len, a->offset - a->len);
 	/* What cannot be read proves nothing, and is not held against it. */
-	if (n != (ssize_t)a->len)
-		a->len = 0;
-}
-
-/* Keeps the last bytes of what was consumed, without reading them again. */
-static void
-move_anchor(struct file *f, struct str consumed)
-{
-	struct file_anchor *a = &f->anchor;
-
-	if (!consumed.len)
-		return;
-	a->offset = f->known.offset;
-	if (consumed.len >= sizeof(a->bytes)) {
-		a->len = sizeof(a->bytes);
-		memcpy(a->bytes, consumed.data + consumed.len - a->len, a->len);
-		return;
-	}
-	if (a->len + consumed.len > sizeof(a->bytes)) {
-		size_t excess = a->len + consumed.len - sizeof(a->bytes);
-
-		memmove(a->bytes, a->bytes + excess, a->len - excess);
-		a->len -= excess;
-	}
-	memcpy(a->bytes + a->len, consumed.data, consumed.len);
-	a->len += consumed.len;
+	f->anchor = make_anchor(offset, bytes, n == (ssize_t)len ? len : 0);
 }
 
 static enum follow_anchor
@@ -158,11 +144,49 @@ check_anchor(int fd, const struct file_anchor *a)
 	char now[BOUNDS_ANCHOR_BYTES];
 	ssize_t n = read_at(fd, now, a->len, a->offset - a->len);
 
+	if (!a->len)
+		return FOLLOW_ANCHOR_MATCHES;
 	if (n < 0)
 		return FOLLOW_ANCHOR_UNREADABLE;
-	if ((size_t)n == a->len && !memcmp(now, a->bytes, a->len))
+	if ((size_t)n == a->len && XXH3_64bits(now, a->len) == a->hash)
 		return FOLLOW_ANCHOR_MATCHES;
 	return FOLLOW_ANCHOR_DIFFERS;
+}
+
+/* The file was seen to have this size. */
+static void
+set_size(struct file *f, uint64_t size_bytes)
+{
+	int64_t growth = (int64_t)(size_bytes - f->known.size_bytes);
+
+	if (f->has_begun)
+		ingest_grow(&f->stream, growth); /* negative: has shrunk */
+	f->known.size_bytes = size_bytes;
+}
+
+void
+file_mark_read(struct file *f)
+{
+	if (f->has_begun)
+		ingest_grow(&f->stream,
+		    (int64_t)(f->known.offset - f->known.size_bytes));
+	f->known.offset = f->known.size_bytes;
+	lines_init(&f->stream.lines, f->known.offset == 0);
+	read_anchor(f);
+}
+
+void
+file_begin(struct file *f)
+{
+	f->has_begun = true;
+	ingest_grow(&f->stream,
+	    (int64_t)(f->known.size_bytes - f->known.offset));
+}
+
+void
+file_abandon(struct file *f)
+{
+	set_size(f, f->known.offset);
 }
 
 void
@@ -209,7 +233,7 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 	if (path) {
 		if (!stat(path, &st))
 			seen.path_id = id_of(&st);
-		else if (errno == ENOENT || errno == ENOTDIR)
+		else if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
 			seen.path_exists = false;
 		else
 			seen.path_unknown = true;
@@ -228,7 +252,7 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 				  : FOLLOW_ANCHOR_MATCHES;
 	decision = follow_decide(&f->known, &seen);
 	if (decision.content == FOLLOW_READ_ON) {
-		f->known.size_bytes = seen.size_bytes;
+		set_size(f, seen.size_bytes);
 		f->modified = st.st_mtim;
 		f->changed = st.st_ctim;
 	}
@@ -241,12 +265,13 @@ file_restart(struct file *f)
 {
 	struct stat st;
 
+	file_abandon(f);
 	f->cut = f->anchor;
 	f->anchor = (struct file_anchor){ 0 };
 	f->known.offset = 0;
 	f->known.size_bytes = 0;
 	if (!fstat(f->fd, &st)) {
-		f->known.size_bytes = (uint64_t)st.st_size;
+		set_size(f, (uint64_t)st.st_size);
 		f->modified = st.st_mtim;
 		f->changed = st.st_ctim;
 	}
@@ -277,34 +302,60 @@ skip_hole(struct file *f)
 	read_anchor(f);
 }
 
-/* One buffer.  Returns how many bytes were done with, or -Exxx. */
+/*
+ * One buffer.  What stands before the offset is read along with it and proves,
+ * in the same system call, that the rest is what follows.
+ *
+ *	| anchor | unread ...                |
+ *	         ^ known.offset              ^ known.size_bytes at most
+ *
+ * Returns how many bytes were done with, or -Exxx.
+ */
 static ssize_t
 read_some(struct file *f, char *buffer, bool final)
 {
-	struct str window;
-	size_t consumed;
+	size_t before = f->anchor.len;
+	size_t after, consumed;
 	ssize_t n;
 	int error;
 
-	n = read_at(f->fd, buffer, BOUNDS_READ_BYTES, f->known.offset);
-	if (n <= 0)
+	n = read_at(
+	    f->fd, buffer, BOUNDS_READ_BYTES, f->known.offset - before);
+	if (n < 0)
 		return n;
-	window = str_of(buffer, (size_t)n);
+	if ((size_t)n < before ||
+	    (before && XXH3_64bits(buffer, before) != f->anchor.hash))
+		return 0; /* truncated: the next look tells */
+	after = (size_t)n - before;
+	if (final && after > f->known.size_bytes - f->known.offset)
+		set_size(f, f->known.offset + after);
 	/* What came since the look is the next look's. */
-	if (!final && window.len > f->known.size_bytes - f->known.offset)
-		window.len = (size_t)(f->known.size_bytes - f->known.offset);
-	error = ingest_feed(&f->stream, window, final, &consumed);
+	if (after > f->known.size_bytes - f->known.offset)
+		after = (size_t)(f->known.size_bytes - f->known.offset);
+
+	error = ingest_feed(&f->stream, str_of(buffer + before, after), final,
+	    &consumed);
 	f->known.offset += consumed;
-	move_anchor(f, str_of(buffer, consumed));
+	if (consumed) {
+		size_t len = before + consumed < BOUNDS_ANCHOR_BYTES
+		    ? before + consumed
+		    : BOUNDS_ANCHOR_BYTES;
+
+		f->anchor = make_anchor(f->known.offset,
+		    buffer + before + consumed - len, len);
+	}
 	return error ? error : (ssize_t)consumed;
 }
 
 int
 file_read(struct file *f, char *buffer, uint64_t max_bytes)
 {
+	static const char zeros[BOUNDS_ANCHOR_BYTES];
+	const struct file_anchor nuls = make_anchor(0, zeros, sizeof(zeros));
 	uint64_t begin = f->known.offset;
 
 	f->is_behind = false;
+	f->is_stalled = false;
 	while (f->known.offset < f->known.size_bytes) {
 		ssize_t n;
 
@@ -313,11 +364,12 @@ file_read(struct file *f, char *buffer, uint64_t max_bytes)
 			break;
 		}
 		n = read_some(f, buffer, false);
+		f->is_stalled = n == -ENOMEM;
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
 			break; /* an unfinished line, or shorter than it was */
-		if (buffer[0] == '\0' && n == BOUNDS_READ_BYTES)
+		if (f->anchor.hash == nuls.hash && f->anchor.len == nuls.len)
 			skip_hole(f);
 	}
 	return 0;
@@ -328,8 +380,6 @@ file_read_rest(struct file *f, char *buffer)
 {
 	while (f->fd >= 0 && read_some(f, buffer, true) > 0)
 		;
-	if (f->known.size_bytes < f->known.offset)
-		f->known.size_bytes = f->known.offset;
 }
 
 /* Compares the first bytes of both, at most BOUNDS_COPY_BYTES. */

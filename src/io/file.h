@@ -15,11 +15,11 @@
 #include "accesslog/follow.h"
 #include "accesslog/ingest.h"
 
-/* The bytes just before an offset. */
+/* What stands just before an offset: up to BOUNDS_ANCHOR_BYTES, hashed. */
 struct file_anchor {
 	uint64_t offset;
-	size_t len;
-	char bytes[BOUNDS_ANCHOR_BYTES];
+	uint64_t hash;
+	uint32_t len; /* 0 proves nothing */
 };
 
 struct file {
@@ -33,6 +33,8 @@ struct file {
 	struct timespec changed;
 	struct timespec born; /* tv_sec 0: the file system does not say */
 	bool is_behind; /* there is more to read than one turn may */
+	bool has_begun; /* what is unread counts as lag */
+	bool is_stalled; /* the last read ran out of memory: try it again */
 	struct ingest_stream stream;
 };
 
@@ -62,6 +64,15 @@ bool file_is_compressed(const struct file *f);
  */
 void file_seek_end(struct file *f);
 
+/* Everything in it counts as read. */
+void file_mark_read(struct file *f);
+
+/* From here on its size counts as grown, and what is unread as lag. */
+void file_begin(struct file *f);
+
+/* What is unread is gone: nobody will read it. */
+void file_abandon(struct file *f);
+
 /*
  * Look at the open file and at the path.
  *
@@ -75,7 +86,7 @@ void file_seek_end(struct file *f);
 struct follow_decision file_look(
     struct file *f, const char *path, bool *ret_has_changed);
 
-/* After a truncation: from byte 0, the size taken anew. */
+/* After a truncation: what was unread is gone, and it begins at byte 0. */
 void file_restart(struct file *f);
 
 /*

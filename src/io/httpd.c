@@ -699,6 +699,18 @@ explain_failure(struct httpd *h, const char *address, int port, int error,
 }
 
 /*
+ * A path is compared as it was sent.  MHD would turn %00 into the end of the
+ * string, and "/%00x" into "/".
+ */
+static size_t
+leave_escaped(void *arg, struct MHD_Connection *connection, char *path)
+{
+	(void)arg;
+	(void)connection;
+	return strlen(path);
+}
+
+/*
  * Takes fd.  The thread blocks all signals: they are for the main thread, and
  * SIGPIPE for nobody.  MHD_USE_ITC, because without it a daemon that is at its
  * limit of connections cannot be stopped.
@@ -724,7 +736,7 @@ start_daemon(struct listener *l, int fd)
 	    (size_t)BOUNDS_HTTP_CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
 	    (unsigned)BOUNDS_HTTP_IDLE_SECONDS, MHD_OPTION_NOTIFY_CONNECTION,
 	    on_connection, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, l,
-	    MHD_OPTION_END);
+	    MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
 	error = errno;
 	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	if (l->daemon)

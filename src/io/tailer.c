@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <search.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #include "io/file.h"
 #include "io/paths.h"
+#include "io/reader.h"
 #include "io/watch.h"
 
 /*
@@ -43,23 +45,12 @@ enum files_state {
 };
 
 struct source;
-struct place;
-
-/* A file that is read, was read, or is held. */
-struct followed {
-	TAILQ_ENTRY(followed) entry;
-	struct source *source;
-	struct place *place; /* where it is current; NULL: held or finished */
-	struct file *file;
-	uint64_t quiet_since_ms;
-	unsigned generation; /* the look at the glob that saw it last */
-};
 
 struct place {
 	TAILQ_ENTRY(place) entry;
 	struct source *source;
 	char *path;
-	struct followed *current; /* or NULL */
+	struct reader_file *current; /* or NULL */
 	enum place_state state;
 	int error; /* of PLACE_UNREADABLE, as it was reported */
 	bool had_file;
@@ -67,6 +58,7 @@ struct place {
 	/* What was ignored, to notice when it is another. */
 	struct follow_id ignored;
 	uint64_t ignored_size_bytes;
+	bool is_undecided; /* too short to tell whether it is a copy */
 	size_t n_dirs;
 	struct watch_dir *dirs[MAX_DIRECTORIES];
 };
@@ -74,47 +66,34 @@ struct place {
 struct source {
 	TAILQ_ENTRY(source) entry;
 	struct tailer *tailer;
-	struct ingest_source *ingest;
+	struct reader_source reader;
 	char *argument;
 	bool is_glob;
 	bool has_started; /* what appears from now on is read from byte 0 */
-	bool told_no_format;
-	unsigned generation;
+	unsigned generation; /* looks at the glob */
 	uint64_t signature; /* of the directories at the last look, or 0 */
-	struct paths formats; /* that were told */
 	void *by_path; /* tsearch(3): struct place */
 	size_t n_dirs;
 	struct watch_dir **dirs; /* of a glob */
 	uint64_t n_files[FILES_N]; /* counted by tailer_publish() */
-	uint64_t lag_bytes;
 };
 
 struct tailer {
 	struct metrics *metrics;
 	struct tailer_options options;
-	uv_loop_t *loop;
 	struct watch *watch;
-	uv_timer_t poll; /* for what is held, and what cannot be read */
-	uv_idle_t idle; /* while some file is behind */
-	unsigned n_open;
+	struct reader *reader;
+	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(, source) sources;
 	TAILQ_HEAD(, place) places;
-	TAILQ_HEAD(, followed) files;
-	size_t n_files;
-	void *by_id; /* tsearch(3): struct followed */
-	char buffer[BOUNDS_READ_BYTES];
 };
 
-static int
-compare_ids(const void *a, const void *b)
+static struct source *
+source_of(struct reader_source *s)
 {
-	struct follow_id x = ((const struct followed *)a)->file->known.id;
-	struct follow_id y = ((const struct followed *)b)->file->known.id;
-
-	if (x.device != y.device)
-		return x.device < y.device ? -1 : 1;
-	return (x.inode > y.inode) - (x.inode < y.inode);
+	return (struct source *)(void *)((char *)s -
+	    offsetof(struct source, reader));
 }
 
 static int
@@ -124,195 +103,27 @@ compare_paths(const void *a, const void *b)
 	    ((const struct place *)b)->path);
 }
 
-static struct followed *
-find_file(const struct tailer *t, struct follow_id id)
-{
-	struct file file = { .known = { .id = id } };
-	struct followed wanted = { .file = &file };
-	void *found = tfind(&wanted, &t->by_id, compare_ids);
+static void retry_came(uv_timer_t *timer);
 
-	return found ? *(struct followed **)found : NULL;
-}
-
+/* What cannot be read now is tried again, by a timer that runs until it can. */
 static void
-tell(struct source *s, enum tailer_event_kind kind, const char *path,
-    const char *detail, int error)
+need_retry(struct tailer *t)
 {
-	struct tailer_event event = { kind, s->argument, path, detail, error };
-
-	s->tailer->options.on_event(s->tailer->options.arg, &event);
-}
-
-/* Adds to a counter with the labels source and another. */
-static void
-count(struct source *s, enum metrics_id id, const char *label, uint64_t n)
-{
-	struct metrics *m = s->tailer->metrics;
-	struct str values[] = { str_from(s->argument), str_from(label) };
-	int error;
-
-	registry_lock(m->registry);
-	error = metrics_add(m, id, values, decimal_of(n));
-	registry_unlock(m->registry);
-	(void)error; /* out of memory: a count of the exporter's own is short */
+	if (!uv_is_active((uv_handle_t *)&t->retry))
+		(void)uv_timer_start(
+		    &t->retry, retry_came, BOUNDS_POLL_MS, BOUNDS_POLL_MS);
 }
 
 static void
 set_state(struct place *p, enum place_state state, int error,
-    enum tailer_event_kind event)
+    enum event_kind event)
 {
 	bool is_told = p->state == state && p->error == error;
 
 	p->state = state;
 	p->error = error;
 	if (!is_told)
-		tell(p->source, event, p->path, NULL, error);
-}
-
-/*
- * What is held or cannot be read is looked at by the timer; the timer runs
- * only while there is such a file.
- */
-static void poll_came(uv_timer_t *timer);
-
-static void
-need_poll(struct tailer *t)
-{
-	if (!uv_is_active((uv_handle_t *)&t->poll))
-		(void)uv_timer_start(
-		    &t->poll, poll_came, BOUNDS_POLL_MS, BOUNDS_POLL_MS);
-}
-
-static void idle_came(uv_idle_t *idle);
-
-static void
-tell_format(struct followed *f)
-{
-	struct source *s = f->source;
-	const char *name = ingest_format_name(&f->file->stream);
-	size_t n = s->formats.n;
-
-	if (!name) {
-		if (f->file->known.offset && !s->told_no_format) {
-			s->told_no_format = true;
-			tell(s, TAILER_NO_FORMAT, f->file->path, NULL, 0);
-		}
-		return;
-	}
-	if (paths_add(&s->formats, name) || s->formats.n == n)
-		return; /* known, or no memory to remember it */
-	count(s, METRICS_FORMAT_INFO, name, 1);
-	tell(s, TAILER_FORMAT, f->file->path, name, 0);
-}
-
-/* The file cannot be read any more, as on NFS when it was removed (ESTALE). */
-static void
-lose(struct followed *f, int error)
-{
-	struct follow_known *known = &f->file->known;
-
-	count(f->source, METRICS_LOST_BYTES, "removed",
-	    known->size_bytes - known->offset);
-	tell(f->source, TAILER_UNREADABLE, f->file->path, NULL, error);
-	known->size_bytes = known->offset;
-	file_close(f->file);
-	if (f->place) {
-		f->place->current = NULL;
-		f->place->state = PLACE_UNREADABLE;
-		f->place->error = error;
-		f->place = NULL;
-	}
-}
-
-static void
-read_on(struct followed *f)
-{
-	struct tailer *t = f->source->tailer;
-	int error = file_read(f->file, t->buffer, BOUNDS_TURN_BYTES);
-
-	tell_format(f);
-	if (error == -ENOMEM || error == -EINTR || error == -EAGAIN)
-		need_poll(t); /* nothing is lost: the next look reads on */
-	else if (error) {
-		lose(f, error);
-		need_poll(t);
-	}
-	if (f->file->is_behind)
-		(void)uv_idle_start(&t->idle, idle_came);
-}
-
-/* Returns whether something happened in the file. */
-static bool
-apply_content(
-    struct followed *f, const struct follow_decision *d, bool has_changed)
-{
-	switch (d->content) {
-	case FOLLOW_READ_ON:
-		break;
-	case FOLLOW_TRUNCATED:
-		if (d->lost_bytes)
-			count(f->source, METRICS_LOST_BYTES, "truncated",
-			    d->lost_bytes);
-		count(f->source, METRICS_ROTATIONS, "truncated", 1);
-		tell(f->source, TAILER_TRUNCATED, f->file->path, NULL, 0);
-		file_restart(f->file);
-		has_changed = true;
-		break;
-	case FOLLOW_WAIT:
-		need_poll(f->source->tailer);
-		return false;
-	}
-	if (f->file->known.offset < f->file->known.size_bytes &&
-	    (has_changed || f->file->stream.lines.in_long_line))
-		read_on(f);
-	return has_changed;
-}
-
-static void
-forget(struct followed *f)
-{
-	struct tailer *t = f->source->tailer;
-
-	(void)tdelete(f, &t->by_id, compare_ids);
-	TAILQ_REMOVE(&t->files, f, entry);
-	t->n_files--;
-	file_destroy(f->file);
-	free(f);
-}
-
-/* Takes file.  Returns it as followed, or NULL without memory. */
-static struct followed *
-remember(struct source *s, struct file *file)
-{
-	struct tailer *t = s->tailer;
-	struct followed *f;
-
-	if (t->n_files == BOUNDS_FILES)
-		return NULL;
-	f = calloc(1, sizeof(*f));
-	if (!f)
-		return NULL;
-	f->source = s;
-	f->file = file;
-	f->generation = s->generation;
-	f->quiet_since_ms = uv_now(t->loop);
-	if (!tsearch(f, &t->by_id, compare_ids)) {
-		free(f);
-		return NULL;
-	}
-	TAILQ_INSERT_TAIL(&t->files, f, entry);
-	t->n_files++;
-	return f;
-}
-
-static void
-hold(struct followed *f)
-{
-	struct tailer *t = f->source->tailer;
-
-	f->place = NULL;
-	f->quiet_since_ms = uv_now(t->loop);
-	need_poll(t);
+		reader_tell(&p->source->reader, event, p->path, NULL, error);
 }
 
 /* Whether name is stem with what a rotation adds: ".1", "-20260131", ".old" */
@@ -355,7 +166,7 @@ came_between(const struct file *f, const struct file *left)
  * than the file that we have left.
  */
 static void
-find_between(struct place *p, const struct followed *left)
+find_between(struct place *p, const struct reader_file *left)
 {
 	struct tailer *t = p->source->tailer;
 	char *directory = paths_parent(p->path);
@@ -363,30 +174,30 @@ find_between(struct place *p, const struct followed *left)
 	const struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		struct followed *f;
+		struct reader_file *f;
 		struct file *file;
 		char *path;
 
 		if (!is_rotated_name(e->d_name, paths_name(p->path)) ||
 		    asprintf(&path, "%s/%s", directory, e->d_name) < 0)
 			continue;
-		if (file_open(path, p->source->ingest, &file)) {
+		if (file_open(path, p->source->reader.ingest, &file)) {
 			free(path);
 			continue;
 		}
 		free(path);
-		f = find_file(t, file->known.id) ||
+		f = reader_find(t->reader, file->known.id) ||
 			!came_between(file, left->file)
 		    ? NULL
-		    : remember(p->source, file);
+		    : reader_add(&p->source->reader, file);
 		if (!f) {
 			file_destroy(file);
 			continue;
 		}
-		hold(f);
-		count(p->source, METRICS_ROTATIONS, "replaced", 1);
-		tell(p->source, TAILER_FOLLOWING, file->path, NULL, 0);
-		read_on(f);
+		reader_hold(f);
+		reader_count(&p->source->reader, METRICS_ROTATIONS, "replaced", 1);
+		reader_tell(&p->source->reader, EVENT_FOLLOWING, file->path, NULL, 0);
+		reader_read(f);
 	}
 	if (d)
 		(void)closedir(d);
@@ -402,7 +213,7 @@ watch_place(struct place *p)
 	size_t i, n = 0;
 
 	if (paths_directories(p->path, &paths)) {
-		need_poll(p->source->tailer);
+		need_retry(p->source->tailer);
 		return; /* out of memory: what was watched stays watched */
 	}
 	for (i = 0; i < paths.n && n < MAX_DIRECTORIES; i++) {
@@ -430,18 +241,19 @@ watched_through(const struct place *p, const struct watch_dir *dir)
 }
 
 static void
-make_current(struct place *p, struct followed *f)
+make_current(struct place *p, struct reader_file *f)
 {
 	f->place = p;
 	p->current = f;
 	p->had_file = true;
 	watch_place(p);
-	set_state(p, PLACE_FOLLOWING, 0, TAILER_FOLLOWING);
+	set_state(p, PLACE_FOLLOWING, 0, EVENT_FOLLOWING);
 }
 
 static void
-ignore(struct place *p, const struct file *file, enum tailer_event_kind why)
+ignore(struct place *p, const struct file *file, enum event_kind why)
 {
+	p->is_undecided = false;
 	p->ignored = file->known.id;
 	p->ignored_size_bytes = file->known.size_bytes;
 	set_state(p, PLACE_IGNORED, 0, why);
@@ -453,14 +265,14 @@ find_original(const struct place *p, const struct file *file)
 {
 	char *directory = paths_parent(p->path);
 	enum file_copy answer = FILE_IS_NO_COPY;
-	const struct followed *f;
+	const struct reader_file *f;
 
-	TAILQ_FOREACH(f, &p->source->tailer->files, entry) {
+	TAILQ_FOREACH(f, reader_files(p->source->tailer->reader), entry) {
 		char *other;
 		enum file_copy one;
 		bool is_beside;
 
-		if (answer == FILE_IS_COPY || f->source != p->source)
+		if (answer == FILE_IS_COPY || f->source != &p->source->reader)
 			continue;
 		other = paths_parent(f->file->path);
 		is_beside = directory && other && !strcmp(directory, other);
@@ -476,35 +288,51 @@ find_original(const struct place *p, const struct file *file)
 }
 
 /*
+ * A copy is known from then on as a file that was read to its end, and will be
+ * so under each name that later rotations give it.  Takes file if it can.
+ */
+static bool
+remember_copy(struct source *s, struct file *file)
+{
+	struct reader_file *f;
+
+	file_mark_read(file);
+	f = reader_add(&s->reader, file);
+	if (!f)
+		return false;
+	f->generation = s->generation;
+	f->is_copy = true;
+	reader_close(f);
+	return true;
+}
+
+/*
  * A file that is known by its identity is never read twice: it is the same
  * file under a new name.  Returns whether that settles the place.
  */
 static bool
-adopt(struct place *p, struct followed *known, struct file *file)
+adopt(struct place *p, struct reader_file *known, struct file *file)
 {
 	if (known->place && known->place != p) {
-		ignore(p, file, TAILER_DUPLICATE);
+		ignore(p, file, EVENT_DUPLICATE);
 		return true;
 	}
-	if (known->file->fd < 0) {
-		bool has_changed;
-
-		/* Was let go; has it grown, or is the inode used anew? */
-		known->file->fd = file->fd;
-		file->fd = -1;
-		if (file_look(known->file, NULL, &has_changed).content !=
-		    FOLLOW_READ_ON) {
-			file->fd = known->file->fd;
-			known->file->fd = -1;
-			forget(known);
-			return false;
-		}
+	/* It was let go.  Has it grown, or is the inode used anew? */
+	if (known->file->fd < 0 && !reader_reopen(known, file)) {
+		reader_forget(known);
+		return false;
+	}
+	if (known->is_copy) {
+		file_mark_read(known->file);
+		reader_close(known);
+		ignore(p, file, EVENT_COPY);
+		return true;
 	}
 	free(known->file->path);
 	known->file->path = file->path;
 	file->path = NULL;
 	make_current(p, known);
-	read_on(known);
+	reader_read(known);
 	return true;
 }
 
@@ -514,23 +342,24 @@ open_place(struct place *p)
 {
 	struct tailer *t = p->source->tailer;
 	enum file_copy copy = FILE_IS_NO_COPY;
-	struct followed *f;
+	struct reader_file *f;
 	struct file *file;
 	struct stat st;
 	int error;
 
-	if (p->state == PLACE_IGNORED && !stat(p->path, &st) &&
+	if (p->state == PLACE_IGNORED && !p->is_undecided &&
+	    !stat(p->path, &st) &&
 	    p->ignored.device == st.st_dev && p->ignored.inode == st.st_ino &&
 	    p->ignored_size_bytes == (uint64_t)st.st_size) {
-		f = find_file(t, p->ignored);
+		f = reader_find(t->reader, p->ignored);
 		if (!f || f->place)
 			return false;
 	}
-	error = file_open(p->path, p->source->ingest, &file);
+	error = file_open(p->path, p->source->reader.ingest, &file);
 	if (error == -ENOENT || error == -ENOTDIR) {
 		bool is_new = p->state != PLACE_MISSING;
 
-		set_state(p, PLACE_MISSING, 0, TAILER_MISSING);
+		set_state(p, PLACE_MISSING, 0, EVENT_MISSING);
 		if (is_new || !p->n_dirs)
 			watch_place(p);
 		return false;
@@ -538,12 +367,12 @@ open_place(struct place *p)
 	if (error) {
 		if (p->state != PLACE_UNREADABLE)
 			watch_place(p);
-		set_state(p, PLACE_UNREADABLE, error, TAILER_UNREADABLE);
-		need_poll(t);
+		set_state(p, PLACE_UNREADABLE, error, EVENT_UNREADABLE);
+		need_retry(t);
 		return false;
 	}
 
-	f = find_file(t, file->known.id);
+	f = reader_find(t->reader, file->known.id);
 	if (f && adopt(p, f, file)) {
 		file_destroy(file);
 		return true;
@@ -551,26 +380,32 @@ open_place(struct place *p)
 	if (p->source->is_glob && p->source->has_started && !p->had_file)
 		copy = find_original(p, file);
 	if (copy != FILE_IS_NO_COPY) {
-		ignore(p, file, TAILER_COPY);
-		file_destroy(file);
+		ignore(p, file, EVENT_COPY);
+		p->is_undecided = copy == FILE_MAY_BE_COPY;
+		if (copy == FILE_MAY_BE_COPY ||
+		    !remember_copy(p->source, file))
+			file_destroy(file);
 		return false;
 	}
 	if (file_is_compressed(file)) {
-		ignore(p, file, TAILER_COMPRESSED);
+		ignore(p, file, EVENT_COMPRESSED);
 		file_destroy(file);
 		return false;
 	}
 	if (!p->source->has_started && !t->options.from_start)
 		file_seek_end(file);
-	f = remember(p->source, file);
+	f = reader_add(&p->source->reader, file);
 	if (!f) {
 		file_destroy(file);
-		set_state(p, PLACE_UNREADABLE, -ENOMEM, TAILER_UNREADABLE);
-		need_poll(t);
+		set_state(p, PLACE_UNREADABLE,
+		    reader_is_full(t->reader) ? -EMFILE : -ENOMEM,
+		    EVENT_UNREADABLE);
+		need_retry(t);
 		return false;
 	}
+	f->generation = p->source->generation;
 	make_current(p, f);
-	read_on(f);
+	reader_read(f);
 	return true;
 }
 
@@ -578,20 +413,20 @@ open_place(struct place *p)
 static void
 leave(struct place *p, enum follow_place why)
 {
-	struct followed *f = p->current;
+	struct reader_file *f = p->current;
 	bool is_removed = why == FOLLOW_REMOVED;
 	struct stat st;
 	bool is_known = !is_removed && !stat(p->path, &st) &&
-	    find_file(p->source->tailer,
+	    reader_find(p->source->tailer->reader,
 		(struct follow_id){ st.st_dev, st.st_ino });
 
 	p->current = NULL;
-	hold(f);
+	reader_hold(f);
 	/* The names of rotated files move on with every rotation. */
 	if (!is_known) {
-		count(p->source, METRICS_ROTATIONS,
+		reader_count(&p->source->reader, METRICS_ROTATIONS,
 		    is_removed ? "removed" : "replaced", 1);
-		tell(p->source, is_removed ? TAILER_REMOVED : TAILER_REPLACED,
+		reader_tell(&p->source->reader, is_removed ? EVENT_REMOVED : EVENT_REPLACED,
 		    p->path, NULL, 0);
 	}
 	p->state = is_removed ? PLACE_MISSING : PLACE_NEW;
@@ -606,44 +441,16 @@ look_place(struct place *p)
 	bool has_changed = false;
 
 	if (p->current) {
-		struct followed *f = p->current;
-		struct follow_decision d =
-		    file_look(f->file, p->path, &has_changed);
+		enum follow_place place =
+		    reader_look(p->current, p->path, &has_changed);
 
-		has_changed = apply_content(f, &d, has_changed);
-		if (p->current && d.place == FOLLOW_STAYS)
+		if (p->current && place == FOLLOW_STAYS)
 			return has_changed;
 		if (p->current)
-			leave(p, d.place);
+			leave(p, place);
 		has_changed = true;
 	}
 	return open_place(p) || has_changed;
-}
-
-static void
-look_held(struct followed *f)
-{
-	struct tailer *t = f->source->tailer;
-	uint64_t now_ms = uv_now(t->loop);
-	struct follow_decision d;
-	bool has_changed;
-
-	if (f->place || f->file->fd < 0)
-		return;
-	d = file_look(f->file, NULL, &has_changed);
-	if (apply_content(f, &d, has_changed) || f->file->is_behind)
-		f->quiet_since_ms = now_ms;
-	if (f->file->fd >= 0 &&
-	    !follow_finished(&f->file->known, f->quiet_since_ms, now_ms,
-		BOUNDS_HOLD_MS))
-		return;
-
-	file_read_rest(f->file, t->buffer);
-	tell(f->source, TAILER_FINISHED, f->file->path, NULL, 0);
-	file_close(f->file);
-	/* A glob may still match it: it must be known as read. */
-	if (!f->source->is_glob)
-		forget(f);
 }
 
 static void
@@ -738,18 +545,21 @@ static bool
 look_match(struct source *s, char *path)
 {
 	struct place *p = find_place(s, path);
-	struct followed *known;
+	struct reader_file *known;
 	struct stat st;
 
 	if (p) {
 		p->generation = s->generation;
-		if (p->current)
-			p->current->generation = s->generation;
+		known = p->state == PLACE_IGNORED
+		    ? reader_find(s->tailer->reader, p->ignored)
+		    : p->current;
+		if (known)
+			known->generation = s->generation;
 		return false; /* it is looked at with all places */
 	}
 	/* A followed file under a new name needs no place of its own. */
 	if (!stat(path, &st)) {
-		known = find_file(s->tailer,
+		known = reader_find(s->tailer->reader,
 		    (struct follow_id){ st.st_dev, st.st_ino });
 		if (known && (known->file->fd >= 0 ||
 			known->file->known.size_bytes ==
@@ -770,7 +580,7 @@ static bool
 look_glob(struct source *s)
 {
 	struct tailer *t = s->tailer;
-	struct followed *f, *next_file;
+	struct reader_file *f, *next_file;
 	struct place *p, *next_place;
 	struct paths matches;
 	bool has_changed = false;
@@ -794,11 +604,11 @@ look_glob(struct source *s)
 		    p->generation != s->generation)
 			place_destroy(p);
 	}
-	for (f = TAILQ_FIRST(&t->files); f; f = next_file) {
+	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
 		next_file = TAILQ_NEXT(f, entry);
-		if (f->source == s && !f->place && f->file->fd < 0 &&
+		if (f->source == &s->reader && !f->place && f->file->fd < 0 &&
 		    f->generation != s->generation)
-			forget(f);
+			reader_forget(f);
 	}
 	return has_changed;
 }
@@ -839,55 +649,48 @@ look_dir(void *arg, struct watch_dir *dir)
 }
 
 static void
-look_all_held(struct tailer *t)
-{
-	struct followed *f, *next;
-
-	for (f = TAILQ_FIRST(&t->files); f; f = next) {
-		next = TAILQ_NEXT(f, entry);
-		look_held(f);
-	}
-}
-
-static void
-poll_came(uv_timer_t *timer)
+retry_came(uv_timer_t *timer)
 {
 	struct tailer *t = timer->data;
-	const struct followed *f;
 	struct place *p;
+	bool is_needed = false;
 
-	(void)uv_timer_stop(timer);
-	look_all_held(t);
 	TAILQ_FOREACH(p, &t->places, entry) {
-		if (p->state == PLACE_UNREADABLE)
-			(void)look_place(p);
+		if (p->state != PLACE_UNREADABLE && p->n_dirs)
+			continue;
+		(void)look_place(p);
+		is_needed |= p->state == PLACE_UNREADABLE || !p->n_dirs;
 	}
-	TAILQ_FOREACH(f, &t->files, entry) {
-		if (!f->place && f->file->fd >= 0)
-			need_poll(t);
-	}
+	if (!is_needed)
+		(void)uv_timer_stop(timer);
 }
 
-/* Every file that is behind gets its turn; then the loop gets its own. */
 static void
-idle_came(uv_idle_t *idle)
+file_was_lost(void *arg, struct place *place, int error)
 {
-	struct tailer *t = idle->data;
-	struct followed *f;
-	bool is_behind = false;
+	place->current = NULL;
+	place->state = PLACE_UNREADABLE;
+	place->error = error;
+	need_retry(arg);
+}
 
-	TAILQ_FOREACH(f, &t->files, entry) {
-		if (f->file->is_behind)
-			read_on(f);
-		is_behind |= f->file->is_behind;
-	}
-	if (is_behind)
+static void
+files_caught_up(void *arg)
+{
+	struct tailer *t = arg;
+
+	if (!t->is_draining)
 		return;
-	(void)uv_idle_stop(idle);
-	if (t->is_draining) {
-		t->is_draining = false;
-		t->options.on_drained(t->options.arg);
-	}
+	t->is_draining = false;
+	t->options.on_drained(t->options.arg);
+}
+
+static void
+pass_event_on(void *arg, const struct event *event)
+{
+	struct tailer *t = arg;
+
+	t->options.on_event(t->options.arg, event);
 }
 
 void
@@ -899,15 +702,14 @@ tailer_drain(struct tailer *t)
 	watch_verify(t->watch);
 	TAILQ_FOREACH(p, &t->places, entry)
 		(void)look_place(p);
-	look_all_held(t);
+	reader_look_held(t->reader);
 	TAILQ_FOREACH(s, &t->sources, entry) {
 		if (s->is_glob)
 			(void)look_glob(s);
 	}
-	if (uv_is_active((uv_handle_t *)&t->idle))
-		t->is_draining = true;
-	else
-		t->options.on_drained(t->options.arg);
+	t->is_draining = true;
+	if (!reader_is_behind(t->reader))
+		files_caught_up(t);
 }
 
 int
@@ -915,37 +717,43 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
     const struct tailer_options *options, struct tailer **ret_tailer)
 {
 	struct tailer *t = calloc(1, sizeof(*t));
+	const struct reader_options reader_options = {
+		.max_open_files = options->max_open_files,
+		.on_event = pass_event_on,
+		.on_caught_up = files_caught_up,
+		.on_lost = file_was_lost,
+		.arg = t,
+	};
 	int error;
 
 	if (!t)
 		return -ENOMEM;
 	error = watch_create(loop, look_dir, t, &t->watch);
-	if (error) {
-		free(t);
-		return error;
-	}
-	t->loop = loop;
+	if (error)
+		goto free_tailer;
+	error = reader_create(loop, metrics, &reader_options, &t->reader);
+	if (error)
+		goto destroy_watch;
 	t->metrics = metrics;
 	t->options = *options;
 	TAILQ_INIT(&t->sources);
 	TAILQ_INIT(&t->places);
-	TAILQ_INIT(&t->files);
-	(void)uv_timer_init(loop, &t->poll); /* these two cannot fail */
-	(void)uv_idle_init(loop, &t->idle);
-	t->poll.data = t;
-	t->idle.data = t;
-	t->n_open = 2;
+	(void)uv_timer_init(loop, &t->retry); /* cannot fail */
+	t->retry.data = t;
 	*ret_tailer = t;
 	return 0;
+
+destroy_watch:
+	watch_destroy(t->watch);
+free_tailer:
+	free(t);
+	return error;
 }
 
 static void
-handle_closed(uv_handle_t *handle)
+retry_closed(uv_handle_t *handle)
 {
-	struct tailer *t = handle->data;
-
-	if (!--t->n_open)
-		free(t);
+	free(handle->data);
 }
 
 static void
@@ -956,7 +764,7 @@ source_destroy(struct source *s)
 	for (i = 0; i < s->n_dirs; i++)
 		watch_release(s->dirs[i]);
 	free(s->dirs);
-	paths_release(&s->formats);
+	paths_release(&s->reader.formats);
 	free(s->argument);
 	free(s);
 }
@@ -966,21 +774,18 @@ tailer_destroy(struct tailer *t)
 {
 	struct source *s;
 	struct place *p;
-	struct followed *f;
 
 	if (!t)
 		return;
 	while ((p = TAILQ_FIRST(&t->places)))
 		place_destroy(p);
-	while ((f = TAILQ_FIRST(&t->files)))
-		forget(f);
+	reader_destroy(t->reader);
 	while ((s = TAILQ_FIRST(&t->sources))) {
 		TAILQ_REMOVE(&t->sources, s, entry);
 		source_destroy(s);
 	}
 	watch_destroy(t->watch);
-	uv_close((uv_handle_t *)&t->poll, handle_closed);
-	uv_close((uv_handle_t *)&t->idle, handle_closed);
+	uv_close((uv_handle_t *)&t->retry, retry_closed);
 }
 
 int
@@ -993,9 +798,12 @@ tailer_add(
 	if (!s)
 		return -ENOMEM;
 	s->tailer = t;
-	s->ingest = ingest;
 	s->argument = strdup(argument);
 	s->is_glob = paths_is_glob(argument) && lstat(argument, &st) != 0;
+	s->reader = (struct reader_source){ .reader = t->reader,
+		.name = s->argument,
+		.ingest = ingest,
+		.keeps_finished = s->is_glob };
 	if (!s->argument || (!s->is_glob && !add_place(s, argument))) {
 		free(s->argument);
 		free(s);
@@ -1060,7 +868,6 @@ publish_source(struct tailer *t, const struct source *s)
 	struct str values[2] = { str_from(s->argument) };
 	size_t i;
 
-	set_gauge(t, METRICS_LAG_BYTES, values, s->lag_bytes);
 	for (i = 0; i < FILES_N; i++) {
 		values[1] = str_from(names[i]);
 		set_gauge(t, METRICS_FILES, values, s->n_files[i]);
@@ -1070,23 +877,20 @@ publish_source(struct tailer *t, const struct source *s)
 void
 tailer_publish(struct tailer *t)
 {
-	const struct followed *f;
+	const struct reader_file *f;
 	const struct place *p;
 	struct source *s;
 
-	TAILQ_FOREACH(s, &t->sources, entry) {
+	TAILQ_FOREACH(s, &t->sources, entry)
 		memset(s->n_files, 0, sizeof(s->n_files));
-		s->lag_bytes = 0;
-	}
 	TAILQ_FOREACH(p, &t->places, entry)
 		p->source->n_files[state_of(p)]++;
-	TAILQ_FOREACH(f, &t->files, entry) {
-		const struct follow_known *known = &f->file->known;
+	TAILQ_FOREACH(f, reader_files(t->reader), entry) {
+		enum files_state state =
+		    f->file->fd >= 0 ? FILES_HELD : FILES_FINISHED;
 
-		f->source->lag_bytes += known->size_bytes - known->offset;
 		if (!f->place)
-			f->source->n_files[f->file->fd >= 0 ? FILES_HELD
-							    : FILES_FINISHED]++;
+			source_of(f->source)->n_files[state]++;
 	}
 	registry_lock(t->metrics->registry);
 	TAILQ_FOREACH(s, &t->sources, entry)

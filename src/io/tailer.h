@@ -1,17 +1,14 @@
 /*
- * Follows files: which are there, what became of them, and reading them.
+ * Follows names: which file is at which path, what became of it when another
+ * is there, and which files have come.  Reading them is reader.h's.
  *
  *	source  what the user named: a path or a glob
  *	place   one path of it: where a file is, was, or is waited for
- *	file    one open file, known by device and inode
+ *	file    one file, known by device and inode
  *
- * A place has at most one current file.  When its path is renamed, removed or
- * given to another file, the file is held: read on until it was quiet for
- * BOUNDS_HOLD_MS, because its writer may not have let go of it.
- *
- * It keeps no data of its own: an unfinished line is read again.  Offsets go
- * only forward within a file, so no line is counted twice, whatever happens
- * to names.
+ * A place has at most one current file.  A file that is known by its identity
+ * is never read again under another name, so that a glob may match rotated
+ * files, and no line is counted twice, whatever happens to names.
  *
  * Thread: the loop thread.  It writes no log; what happens is told by events,
  * once per change.
@@ -23,41 +20,18 @@
 
 #include "accesslog/ingest.h"
 #include "accesslog/metrics.h"
+#include "io/event.h"
 
 struct uv_loop_s;
 struct tailer;
-
-enum tailer_event_kind {
-	TAILER_FOLLOWING, /* a file was opened */
-	TAILER_MISSING, /* nothing is at the path; it is waited for */
-	TAILER_UNREADABLE, /* error says why; it is tried again */
-	TAILER_COMPRESSED, /* left alone */
-	TAILER_DUPLICATE, /* the file is followed under another name */
-	TAILER_COPY, /* what is in it was already read from another file */
-	TAILER_REPLACED, /* another file is at the path: a rotation */
-	TAILER_REMOVED, /* nothing is at the path any more */
-	TAILER_TRUNCATED, /* it was cut and is read from its start */
-	TAILER_FINISHED, /* a held file was let go */
-	TAILER_FORMAT, /* detail: the name of the format of its lines */
-	TAILER_NO_FORMAT, /* lines came that fit no shipped format */
-};
-
-struct tailer_event {
-	enum tailer_event_kind kind;
-	const char *source; /* all borrowed during the call */
-	const char *path;
-	const char *detail; /* or NULL */
-	int error; /* 0 or -Exxx */
-};
-
-typedef void (*tailer_event_fn)(void *arg, const struct tailer_event *event);
 
 /* All that was in the files when tailer_drain() was called has been read. */
 typedef void (*tailer_drained_fn)(void *arg);
 
 struct tailer_options {
 	bool from_start; /* also the files that are there at the beginning */
-	tailer_event_fn on_event;
+	size_t max_open_files; /* the rest waits until others are finished */
+	event_fn on_event;
 	tailer_drained_fn on_drained;
 	void *arg; /* passed to both */
 };
@@ -94,7 +68,7 @@ void tailer_start(struct tailer *t);
  */
 void tailer_drain(struct tailer *t);
 
-/* Sets the metrics that say how things stand: lag and files. */
+/* Sets the metric that says how things stand: files by state. */
 void tailer_publish(struct tailer *t);
 
 #endif

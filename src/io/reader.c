@@ -1,0 +1,356 @@
+#include "io/reader.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+
+#include <uv.h>
+
+struct reader {
+	struct metrics *metrics;
+	struct reader_options options;
+	uv_loop_t *loop;
+	uv_timer_t poll; /* while files are held, or could not be read */
+	uv_idle_t idle; /* while some file is behind */
+	unsigned n_handles; /* not closed yet */
+	struct reader_list files;
+	size_t n_files;
+	size_t n_open_files; /* with a descriptor */
+	void *by_id; /* tsearch(3): struct reader_file */
+	char buffer[BOUNDS_READ_BYTES];
+};
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	struct follow_id x = ((const struct reader_file *)a)->file->known.id;
+	struct follow_id y = ((const struct reader_file *)b)->file->known.id;
+
+	if (x.device != y.device)
+		return x.device < y.device ? -1 : 1;
+	return (x.inode > y.inode) - (x.inode < y.inode);
+}
+
+const struct reader_list *
+reader_files(const struct reader *r)
+{
+	return &r->files;
+}
+
+struct reader_file *
+reader_find(const struct reader *r, struct follow_id id)
+{
+	struct file file = { .known = { .id = id } };
+	struct reader_file wanted = { .file = &file };
+	void *found = tfind(&wanted, &r->by_id, compare_ids);
+
+	return found ? *(struct reader_file **)found : NULL;
+}
+
+void
+reader_tell(const struct reader_source *s, enum event_kind kind,
+    const char *path, const char *detail, int error)
+{
+	const struct reader_options *o = &s->reader->options;
+	struct event event = { kind, s->name, path, detail, error };
+
+	o->on_event(o->arg, &event);
+}
+
+void
+reader_count(const struct reader_source *s, enum metrics_id id,
+    const char *label, uint64_t n)
+{
+	struct metrics *m = s->reader->metrics;
+	struct str values[] = { str_from(s->name), str_from(label) };
+	int error;
+
+	registry_lock(m->registry);
+	error = metrics_add(m, id, values, decimal_of(n));
+	registry_unlock(m->registry);
+	(void)error; /* out of memory: a count of the exporter's own is short */
+}
+
+bool
+reader_is_full(const struct reader *r)
+{
+	return r->n_files == BOUNDS_FILES ||
+	    r->n_open_files >= r->options.max_open_files;
+}
+
+struct reader_file *
+reader_add(struct reader_source *s, struct file *file)
+{
+	struct reader *r = s->reader;
+	struct reader_file *f;
+
+	if (reader_is_full(r))
+		return NULL;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return NULL;
+	f->source = s;
+	f->file = file;
+	f->quiet_since_ms = uv_now(r->loop);
+	if (!tsearch(f, &r->by_id, compare_ids)) {
+		free(f);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&r->files, f, entry);
+	r->n_files++;
+	r->n_open_files++;
+	file_begin(file);
+	return f;
+}
+
+void
+reader_close(struct reader_file *f)
+{
+	if (f->file->fd < 0)
+		return;
+	file_close(f->file);
+	f->source->reader->n_open_files--;
+}
+
+bool
+reader_reopen(struct reader_file *f, struct file *file)
+{
+	bool has_changed;
+
+	f->file->fd = file->fd;
+	if (file_look(f->file, NULL, &has_changed).content != FOLLOW_READ_ON) {
+		f->file->fd = -1;
+		return false;
+	}
+	file->fd = -1;
+	f->source->reader->n_open_files++;
+	return true;
+}
+
+void
+reader_forget(struct reader_file *f)
+{
+	struct reader *r = f->source->reader;
+
+	reader_close(f);
+	(void)tdelete(f, &r->by_id, compare_ids);
+	TAILQ_REMOVE(&r->files, f, entry);
+	r->n_files--;
+	file_destroy(f->file);
+	free(f);
+}
+
+static void
+poll_came(uv_timer_t *timer)
+{
+	struct reader *r = timer->data;
+	const struct reader_file *f;
+	bool is_needed = false;
+
+	reader_look_held(r);
+	TAILQ_FOREACH(f, &r->files, entry)
+		is_needed |= !f->place && f->file->fd >= 0;
+	if (!is_needed)
+		(void)uv_timer_stop(timer);
+}
+
+static void
+need_poll(struct reader *r)
+{
+	if (!uv_is_active((uv_handle_t *)&r->poll))
+		(void)uv_timer_start(
+		    &r->poll, poll_came, BOUNDS_POLL_MS, BOUNDS_POLL_MS);
+}
+
+void
+reader_hold(struct reader_file *f)
+{
+	struct reader *r = f->source->reader;
+
+	f->place = NULL;
+	f->quiet_since_ms = uv_now(r->loop);
+	need_poll(r);
+}
+
+static void
+tell_format(const struct reader_file *f)
+{
+	struct reader_source *s = f->source;
+	const char *name = ingest_format_name(&f->file->stream);
+	size_t n = s->formats.n;
+
+	if (!name) {
+		if (f->file->known.offset && !s->told_no_format) {
+			s->told_no_format = true;
+			reader_tell(s, EVENT_NO_FORMAT, f->file->path, NULL, 0);
+		}
+		return;
+	}
+	if (paths_add(&s->formats, name) || s->formats.n == n)
+		return; /* known, or no memory to remember it */
+	reader_count(s, METRICS_FORMAT_INFO, name, 1);
+	reader_tell(s, EVENT_FORMAT, f->file->path, name, 0);
+}
+
+/* The file cannot be read any more, as on NFS when it was removed (ESTALE). */
+static void
+lose(struct reader_file *f, int error)
+{
+	const struct reader_options *o = &f->source->reader->options;
+	const struct follow_known *known = &f->file->known;
+	struct place *place = f->place;
+
+	reader_count(f->source, METRICS_LOST_BYTES, "removed",
+	    known->size_bytes - known->offset);
+	reader_tell(f->source, EVENT_UNREADABLE, f->file->path, NULL, error);
+	file_abandon(f->file);
+	reader_close(f);
+	f->place = NULL;
+	if (place)
+		o->on_lost(o->arg, place, error);
+}
+
+/* Every file that is behind gets its turn; then the loop gets its own. */
+static void
+idle_came(uv_idle_t *idle)
+{
+	struct reader *r = idle->data;
+	struct reader_file *f;
+
+	TAILQ_FOREACH(f, &r->files, entry) {
+		if (f->file->is_behind)
+			reader_read(f);
+	}
+	TAILQ_FOREACH(f, &r->files, entry) {
+		if (f->file->is_behind)
+			return;
+	}
+	(void)uv_idle_stop(idle);
+	r->options.on_caught_up(r->options.arg);
+}
+
+bool
+reader_is_behind(const struct reader *r)
+{
+	return uv_is_active((const uv_handle_t *)&r->idle);
+}
+
+void
+reader_read(struct reader_file *f)
+{
+	struct reader *r = f->source->reader;
+	int error = file_read(f->file, r->buffer, BOUNDS_TURN_BYTES);
+
+	tell_format(f);
+	/* Without memory nothing is lost: the next look reads on from there. */
+	if (error && error != -ENOMEM)
+		lose(f, error);
+	if (f->file->is_behind)
+		(void)uv_idle_start(&r->idle, idle_came);
+}
+
+enum follow_place
+reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
+{
+	bool has_changed;
+	struct follow_decision d = file_look(f->file, path, &has_changed);
+
+	switch (d.content) {
+	case FOLLOW_READ_ON:
+		break;
+	case FOLLOW_TRUNCATED:
+		if (d.lost_bytes)
+			reader_count(f->source, METRICS_LOST_BYTES,
+			    "truncated", d.lost_bytes);
+		reader_count(f->source, METRICS_ROTATIONS, "truncated", 1);
+		reader_tell(f->source, EVENT_TRUNCATED, f->file->path, NULL, 0);
+		file_restart(f->file);
+		has_changed = true;
+		break;
+	case FOLLOW_WAIT:
+		*ret_has_changed = false;
+		return d.place;
+	}
+	if (has_changed || f->file->is_stalled)
+		reader_read(f);
+	*ret_has_changed = has_changed;
+	return d.place;
+}
+
+static void
+look_held(struct reader_file *f)
+{
+	struct reader *r = f->source->reader;
+	uint64_t now_ms = uv_now(r->loop);
+	bool has_changed;
+
+	(void)reader_look(f, NULL, &has_changed);
+	if (has_changed || f->file->is_behind)
+		f->quiet_since_ms = now_ms;
+	if (f->file->fd >= 0) {
+		if (!follow_finished(&f->file->known, f->quiet_since_ms,
+			now_ms, BOUNDS_HOLD_MS))
+			return;
+		file_read_rest(f->file, r->buffer);
+		reader_tell(f->source, EVENT_FINISHED, f->file->path, NULL, 0);
+		reader_close(f);
+	}
+	/* A glob may still match it: it must be known as read. */
+	if (!f->source->keeps_finished)
+		reader_forget(f);
+}
+
+void
+reader_look_held(struct reader *r)
+{
+	struct reader_file *f, *next;
+
+	for (f = TAILQ_FIRST(&r->files); f; f = next) {
+		next = TAILQ_NEXT(f, entry);
+		if (!f->place && f->file->fd >= 0)
+			look_held(f);
+	}
+}
+
+int
+reader_create(struct uv_loop_s *loop, struct metrics *metrics,
+    const struct reader_options *options, struct reader **ret_reader)
+{
+	struct reader *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->loop = loop;
+	r->metrics = metrics;
+	r->options = *options;
+	TAILQ_INIT(&r->files);
+	(void)uv_timer_init(loop, &r->poll); /* these two cannot fail */
+	(void)uv_idle_init(loop, &r->idle);
+	r->poll.data = r;
+	r->idle.data = r;
+	r->n_handles = 2;
+	*ret_reader = r;
+	return 0;
+}
+
+static void
+handle_closed(uv_handle_t *handle)
+{
+	struct reader *r = handle->data;
+
+	if (!--r->n_handles)
+		free(r);
+}
+
+void
+reader_destroy(struct reader *r)
+{
+	struct reader_file *f;
+
+	if (!r)
+		return;
+	while ((f = TAILQ_FIRST(&r->files)))
+		reader_forget(f);
+	uv_close((uv_handle_t *)&r->poll, handle_closed);
+	uv_close((uv_handle_t *)&r->idle, handle_closed);
+}

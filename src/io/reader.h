@@ -1,0 +1,129 @@
+/*
+ * The files that are read, each known by device and inode, and nothing about
+ * their names: tailer.h decides which file is at which path.
+ *
+ *	added --> current at a place --> held --> finished
+ *	                ^                 |  (kept by globs, else forgotten)
+ *	                '---- adopted ----'
+ *
+ * A held file is one whose path was taken from it.  It is read on until it was
+ * quiet for BOUNDS_HOLD_MS, because its writer may not have let go of it.
+ *
+ * Thread: the loop thread.
+ */
+#ifndef ACCESSLOG_READER_H
+#define ACCESSLOG_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "accesslog/ingest.h"
+#include "accesslog/metrics.h"
+#include "io/event.h"
+#include "io/file.h"
+#include "io/paths.h"
+
+struct uv_loop_s;
+struct place; /* the tailer's; never looked into here */
+struct reader;
+
+/* What the files of one source have in common. */
+struct reader_source {
+	struct reader *reader;
+	const char *name; /* borrowed */
+	struct ingest_source *ingest;
+	bool keeps_finished; /* a glob may match them again */
+	bool told_no_format;
+	struct paths formats; /* that were told */
+};
+
+struct reader_file {
+	TAILQ_ENTRY(reader_file) entry;
+	struct reader_source *source;
+	struct place *place; /* where it is current; NULL: held or finished */
+	struct file *file; /* owned; its descriptor is -1 once finished */
+	bool is_copy; /* finished, and whatever is added to it is no news */
+	uint64_t quiet_since_ms;
+	unsigned generation; /* the tailer's: the look at a glob that saw it */
+};
+
+TAILQ_HEAD(reader_list, reader_file);
+
+struct reader_options {
+	size_t max_open_files; /* more than these are refused */
+	event_fn on_event;
+	void (*on_caught_up)(void *arg); /* no file is behind any more */
+	/* A file was lost to an error; its place has no current file now. */
+	void (*on_lost)(void *arg, struct place *place, int error);
+	void *arg; /* passed to all */
+};
+
+/* loop, metrics: borrowed for its life.  Returns 0 or -ENOMEM. */
+int reader_create(struct uv_loop_s *loop, struct metrics *metrics,
+    const struct reader_options *options, struct reader **ret_reader)
+    __attribute__((warn_unused_result));
+
+/* Forgets all files; the memory is freed by the loop's next turn. */
+void reader_destroy(struct reader *r);
+
+/* All of them, to walk through; changed by the functions here only. */
+const struct reader_list *reader_files(const struct reader *r);
+
+/* Returns the file of this identity, or NULL. */
+struct reader_file *reader_find(const struct reader *r, struct follow_id id);
+
+/* Whether no more files can be added before others are finished. */
+bool reader_is_full(const struct reader *r);
+
+/*
+ * file  taken on success
+ * Returns it as a file that is held, or NULL without memory or room.
+ */
+struct reader_file *reader_add(struct reader_source *s, struct file *file);
+
+/* Lets go of its descriptor; what is known of it stays. */
+void reader_close(struct reader_file *f);
+
+/*
+ * A finished file was found again: takes the descriptor of file if it is the
+ * same, perhaps grown.  Returns false where the inode is used by another file.
+ */
+bool reader_reopen(struct reader_file *f, struct file *file);
+
+/* Closes and frees it. */
+void reader_forget(struct reader_file *f);
+
+/* Its path is not its own any more. */
+void reader_hold(struct reader_file *f);
+
+/* Reads on, at most one turn's worth now and the rest in turns of the loop. */
+void reader_read(struct reader_file *f);
+
+/*
+ * Looks at an open file, and reads what is new or begins anew when it was
+ * truncated.
+ *
+ * path             where it is current, or NULL
+ * ret_has_changed  whether something happened in it
+ *
+ * Returns what became of the path.  The file may be lost on the way (on_lost).
+ */
+enum follow_place reader_look(
+    struct reader_file *f, const char *path, bool *ret_has_changed);
+
+/* Looks at all held files, and lets go of those that are finished. */
+void reader_look_held(struct reader *r);
+
+/* Whether files are behind, and are being read in turns. */
+bool reader_is_behind(const struct reader *r);
+
+/* Tells of an event, of source s. */
+void reader_tell(const struct reader_source *s, enum event_kind kind,
+    const char *path, const char *detail, int error);
+
+/* Adds n to a counter with the labels source and another. */
+void reader_count(const struct reader_source *s, enum metrics_id id,
+    const char *label, uint64_t n);
+
+#endif
