@@ -158,6 +158,8 @@ check: $(program) $(unit) $(fuzz) $(bench) ## every test: layers, unit, fuzz cor
 
 check-layers: $(core) $(io) $(app) ## prove from the objects that layers and walls hold
 	@tests/lint/layers $^
+	@tests/lint/man-metrics include/accesslog/metrics.def \
+	    man/accesslog_exporter.8
 
 check-unit: $(unit) ## the core's unit tests
 	@tests/unit/run $^

@@ -1,0 +1,306 @@
+"""The command line: what it answers, what it refuses, and how it says so."""
+
+import json
+import re
+import signal
+import socket
+
+import pytest
+
+import support
+
+LINE = b'192.0.2.1 - - [20/Nov/2026:15:40:00 +0000] "GET / HTTP/1.1" 200 12\n'
+
+
+def refusal(*arguments, status=2, **options):
+    """The one line with which it refuses these arguments."""
+    result = support.run(*arguments, **options)
+    text = result.stderr.decode()
+    assert result.returncode == status, (result.returncode, text)
+    assert result.stdout == b""
+    assert text.endswith("\n") and text.count("\n") == 1, text
+    assert len(text) < 300, text
+    return text
+
+
+def test_help_fits_a_screen():
+    result = support.run("--help")
+    assert (result.returncode, result.stderr) == (0, b"")
+    lines = result.stdout.decode().splitlines()
+    assert 5 < len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--format",
+        "--read-from",
+        "--web.listen-address",
+        "--web.telemetry-path",
+        "--log.level",
+        "--log.format",
+        "--version",
+        "scan",
+    ],
+)
+def test_help_names_every_option(option):
+    assert option in support.run("--help").stdout.decode()
+
+
+def test_version_is_one_line_with_name_and_number():
+    result = support.run("--version")
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert re.match(
+        r"accesslog_exporter\b.*\b\d+\.\d+", result.stdout.decode().splitlines()[0]
+    )
+
+
+def test_version_is_the_one_of_build_info(exporter, log):
+    labels = [
+        dict(key)
+        for key in exporter(log.path)
+        .scrape()
+        .matching("accesslog_exporter_build_info")
+    ]
+    assert len(labels) == 1
+    assert labels[0]["version"] in support.run("--version").stdout.decode()
+    assert "revision" in labels[0]
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["scan"]], ids=["", "serve", "scan"])
+@pytest.mark.parametrize("option", ["--nonsense", "--nonsense=1", "-Z"])
+def test_an_unknown_option_is_named(command, option, logs):
+    assert option.partition("=")[0] in refusal(*command, option, logs / "access.log")
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["scan"]], ids=["", "serve", "scan"])
+def test_no_file_is_refused(command):
+    assert re.search(r"(?i)file", refusal(*command))
+
+
+@pytest.mark.parametrize(
+    "option,expected",
+    [
+        ("--read-from=middle", ["middle", "beginning", "end"]),
+        ("--log.level=loud", ["loud", "debug", "info", "warn", "error"]),
+        ("--log.format=xml", ["xml", "logfmt", "json"]),
+        ("--web.telemetry-path=metrics", ["metrics", "/"]),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(option, expected, logs):
+    text = refusal(option, logs / "access.log")
+    assert [word for word in expected if word not in text] == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "nonsense", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
+     "127.0.0.1:80x", "[::1", "[::1]", "::1:9649", "[127.0.0.1:9649"],
+)
+def test_a_bad_address_is_refused_and_named(address, logs):
+    text = refusal(f"--web.listen-address={address}", logs / "access.log")
+    assert address in text
+    assert "PORT" in text or "9649" in text, "what to write instead"
+
+
+def test_a_port_in_use_ends_it_with_1(logs):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        result = support.run(f"--web.listen-address={address}", logs / "access.log")
+    lines = result.stderr.decode().splitlines()
+    assert result.returncode == 1
+    complaint = [line for line in lines if address in line]
+    assert len(complaint) == 1 and "in use" in complaint[0], lines
+
+
+@pytest.mark.parametrize("command", ["serve", "scan"])
+def test_a_pattern_that_does_not_compile_is_refused_with_its_column(command, logs):
+    text = refusal(command, "--format=%{IP:remote_addr} (", logs / "access.log")
+    assert re.search(r"\b(column |:)\d+", text), text
+
+
+def test_the_column_is_where_the_mistake_stands(logs):
+    pattern = "%{CLIENT:remote_addr} %{NOSUCHNAME:status}"
+    text = refusal(f"--format={pattern}", logs / "access.log")
+    assert "NOSUCHNAME" in text
+    assert f"column {pattern.index('%{NOSUCHNAME') + 1}" in text
+
+
+def test_a_pattern_without_a_status_is_refused(logs):
+    """It could count nothing: the metrics are keyed by status."""
+    assert "status" in refusal("--format=%{CLIENT:remote_addr}", logs / "access.log")
+
+
+@pytest.mark.parametrize("command", ["serve", "scan"])
+def test_an_unknown_format_is_refused_with_the_ones_it_knows(command, logs):
+    text = refusal(command, "--format=nonsense", logs / "access.log")
+    for name in ("nonsense", "auto", "common", "combined", "vhost_combined",
+                 "nginx_timed", "apache_timed"):
+        assert name in text
+
+
+def test_a_grok_expression_as_the_format(logs):
+    path = logs / "own.log"
+    path.write_bytes(b"200 7 a\n404 11 b\nnothing\n200 - c\n")
+    metrics = support.scan(
+        "--format=%{STATUS:status} %{BYTES:body_bytes_sent}", path
+    )
+    assert metrics.by("status", "accesslog_requests_total") == {"200": 2, "404": 1}
+    assert metrics.by("status", "accesslog_response_bytes_total") == {
+        "200": 7,
+        "404": 11,
+    }
+    assert metrics.total("accesslog_exporter_lines_total", result="unparsed") == 1
+
+
+def test_words_in_a_grok_expression(logs):
+    path = logs / "own.log"
+    path.write_bytes(b"GET 200 7\nPOST 404 11\n")
+    metrics = support.scan("--format=%{WORD:request_method} %{STATUS:status}", path)
+    assert metrics.by("status", "accesslog_requests_total") == {"200": 1, "404": 1}
+
+
+def test_scan_of_a_missing_file_ends_with_1_and_counts_the_others(logs):
+    one, two = logs / "one.log", logs / "two.log"
+    one.write_bytes(LINE)
+    two.write_bytes(LINE * 2)
+    result = support.run("scan", one, logs / "missing.log", two)
+    assert result.returncode == 1
+    complaints = result.stderr.decode().splitlines()
+    assert [line for line in complaints if "missing.log" in line]
+    metrics = support.Metrics(result.stdout.decode())
+    assert metrics.by("status", "accesslog_requests_total") == {"200": 3}
+
+
+def test_scan_of_a_directory_ends_with_1(logs):
+    result = support.run("scan", logs)
+    assert result.returncode == 1
+    assert str(logs) in result.stderr.decode()
+
+
+def test_scan_to_a_full_disk_ends_with_1(logs):
+    path = logs / "access.log"
+    path.write_bytes(LINE)
+    with open("/dev/full", "wb") as full:
+        result = support.subprocess.run(
+            [support.BINARY, "scan", path],
+            stdout=full,
+            stderr=support.subprocess.PIPE,
+            env=support.ENVIRONMENT,
+            timeout=30 * support.SLOW,
+        )
+    assert result.returncode == 1
+    assert result.stderr.decode().count("\n") >= 1
+
+
+def test_a_missing_file_is_no_reason_not_to_start(exporter, logs):
+    daemon = exporter(logs / "not-yet.log")
+    assert daemon.value("accesslog_exporter_files", state="missing") == 1
+
+
+def test_the_log_is_logfmt(exporter, log):
+    daemon = exporter(log.path)
+    for line in daemon.lines:
+        assert re.fullmatch(
+            r'time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z level=(debug|info|warn|error)'
+            r' msg=(?:[^\s"=]+|"(?:[^"\\\n]|\\.)*")'
+            r'(?: [a-z_]+=(?:[^\s"=]*|"(?:[^"\\\n]|\\.)*"))*\n',
+            line,
+        ), line
+
+
+def test_the_log_is_json_when_asked(exporter, log):
+    daemon = exporter("--log.format=json", log.path)
+    for line in daemon.lines:
+        entry = json.loads(line)
+        assert {"time", "level", "msg"} <= set(entry)
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_a_hostile_file_name_stays_one_log_line(exporter, logs, form):
+    name = 'a "b"\\c\nlevel=error msg=fake'
+    path = logs / name
+    path.write_bytes(LINE)
+    daemon = exporter(
+        f"--log.format={form}", "--log.level=debug", "--read-from=beginning", path
+    )
+    daemon.scrape()
+    support.wait_for(lambda: daemon.logged("format recognised"))
+    for line in daemon.lines:
+        entry = support.logfmt(line)
+        assert {"time", "level", "msg"} <= set(entry), line
+        assert entry["level"] != "error"
+
+
+@pytest.mark.parametrize(
+    "level,quiet", [("debug", False), ("info", False), ("warn", True), ("error", True)]
+)
+def test_the_log_level_decides_what_is_said(level, quiet, logs):
+    """At `warn` a peaceful life says nothing, so no address can be read off."""
+    path = logs / "access.log"
+    path.write_bytes(LINE)
+    with support.subprocess.Popen(
+        [support.BINARY, f"--log.level={level}", "--web.listen-address=127.0.0.1:0", path],
+        stderr=support.subprocess.PIPE,
+        env=support.ENVIRONMENT,
+    ) as process:
+        listening = re.compile(r":[0-9A-F]{4} 00000000:0000 0A ")
+
+        def listens():
+            """It is at work once a descriptor of it is a listening socket."""
+            sockets = {
+                line.split()[9]
+                for line in open("/proc/net/tcp")
+                if listening.search(line)
+            }
+            folder = f"/proc/{process.pid}/fd"
+            for name in support.os.listdir(folder):
+                try:
+                    target = support.os.readlink(f"{folder}/{name}")
+                except FileNotFoundError:
+                    continue
+                if target.startswith("socket:[") and target[8:-1] in sockets:
+                    return True
+            return False
+
+        support.wait_for(listens, what="a listening socket")
+        process.send_signal(signal.SIGTERM)
+        text = process.communicate(timeout=5 * support.SLOW)[1].decode()
+    assert process.returncode == 0, text
+    assert (text == "") == quiet, text
+    assert level == "debug" or "level=debug" not in text
+
+
+def test_the_format_is_said_once(exporter, log):
+    daemon = exporter(log.path)
+    log.write(10)
+    daemon.scrape()
+    log.write(10)
+    daemon.scrape()
+    said = support.wait_for(lambda: daemon.logged("format recognised"))
+    assert [(entry["source"], entry["format"]) for entry in said] == [
+        (str(log.path), "combined")
+    ]
+
+
+def test_it_keeps_looking_for_the_format_while_nothing_fits(exporter, log):
+    daemon = exporter(log.path)
+    for _ in range(3):
+        log.junk()
+    metrics = support.assert_counted(daemon, log)
+    assert metrics.total("accesslog_exporter_format_info") == 0
+    assert not daemon.logged("format recognised")
+    log.write(5)
+    metrics = support.assert_counted(daemon, log)
+    assert metrics.value("accesslog_exporter_format_info", format="combined") == 1
+    assert len(support.wait_for(lambda: daemon.logged("format recognised"))) == 1
+
+
+def test_a_hang_up_is_survived_and_logged(exporter, log):
+    daemon = exporter(log.path)
+    before = len(daemon.log)
+    daemon.send(signal.SIGHUP)
+    support.wait_for(lambda: len(daemon.log) > before, what="a line about SIGHUP")
+    log.write(3)
+    support.assert_counted(daemon, log)

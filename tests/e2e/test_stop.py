@@ -1,0 +1,124 @@
+"""SIGTERM and SIGINT: status 0 within a second, whatever it is doing."""
+
+import signal
+import threading
+
+import pytest
+
+import support
+
+both = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+
+@both
+def test_idle(exporter, log, number):
+    daemon = exporter(log.path)
+    daemon.stop(number)
+    assert daemon.process.returncode == 0
+
+
+@both
+def test_at_once_after_the_start(exporter, log, number):
+    """As soon as it listens, it can be stopped."""
+    for _ in range(10):
+        exporter(log.path, settled=False).stop(number)
+
+
+@both
+def test_twice(exporter, log, number):
+    daemon = exporter(log.path)
+    daemon.pause()
+    daemon.send(number)
+    daemon.send(number)
+    daemon.resume()
+    daemon.stop(number)
+
+
+@pytest.fixture(scope="module")
+def backlog(tmp_path_factory):
+    """A log that takes some seconds to read: 1.5 GiB."""
+    path = tmp_path_factory.mktemp("backlog") / "access.log"
+    line = (
+        b'192.0.2.1 - - [20/Nov/2026:15:40:00 +0000] "GET / HTTP/1.1" 200 12 "-" "e2e"\n'
+    )
+    block = line * 50_000
+    with open(path, "wb") as file:
+        while file.tell() < 1.5 * 1024**3:
+            file.write(block)
+    yield path, path.stat().st_size
+    path.unlink()
+
+
+@both
+def test_while_a_backlog_is_read(exporter, backlog, number):
+    path, size = backlog
+    daemon = exporter("--read-from=beginning", path, settled=False)
+    start = daemon.bytes_read()
+    support.wait_for(lambda: daemon.bytes_read() - start > 10_000_000)
+    assert daemon.bytes_read() - start < size
+    daemon.stop(number)
+
+
+@both
+def test_while_a_scrape_waits_for_the_backlog(exporter, backlog, number):
+    path, size = backlog
+    daemon = exporter("--read-from=beginning", path, settled=False)
+    outcomes = []
+
+    def scrape():
+        try:
+            outcomes.append(daemon.get("/metrics"))
+        except OSError as error:  # cut off, which is its right
+            outcomes.append(error)
+        except support.http.client.HTTPException as error:
+            outcomes.append(error)
+
+    scrapers = [threading.Thread(target=scrape) for _ in range(5)]
+    start = daemon.bytes_read()
+    for scraper in scrapers:
+        scraper.start()
+    support.wait_for(lambda: daemon.bytes_read() - start > 10_000_000)
+    assert daemon.bytes_read() - start < size
+    daemon.stop(number)
+    for scraper in scrapers:
+        scraper.join()
+    assert len(outcomes) == 5
+    for outcome in outcomes:
+        if isinstance(outcome, support.Response) and outcome.status == 200:
+            metrics = support.Metrics(outcome.body.decode())
+            read = metrics.total("accesslog_exporter_read_bytes_total")
+            assert read + metrics.total("accesslog_exporter_lag_bytes") == size
+
+
+def test_a_scrape_of_a_backlog_is_answered_in_time(exporter, backlog):
+    """Bounded by a second; what is not read yet is lag, and the sum is right."""
+    path, size = backlog
+    daemon = exporter("--read-from=beginning", path, settled=False)
+    begun = support.time.monotonic()
+    metrics = daemon.scrape()
+    assert support.time.monotonic() - begun < 2 * support.SLOW
+    read = metrics.total("accesslog_exporter_read_bytes_total")
+    lag = metrics.total("accesslog_exporter_lag_bytes")
+    assert lag > 0, "the backlog is too small for this machine"
+    assert read + lag == size
+
+
+def test_the_scrapers_timeout_shortens_the_wait(exporter, backlog):
+    path, _ = backlog
+    daemon = exporter("--read-from=beginning", path, settled=False)
+    begun = support.time.monotonic()
+    answer = daemon.get(
+        "/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "0.2"}
+    )
+    assert support.time.monotonic() - begun < 0.7 * support.SLOW
+    assert answer.status == 200
+
+
+def test_other_clients_are_closed(exporter, log):
+    """A keep-alive connection does not keep it alive."""
+    daemon = exporter(log.path)
+    connection = daemon.connection()
+    connection.request("GET", "/metrics")
+    connection.getresponse().read()
+    daemon.stop()
+    connection.close()

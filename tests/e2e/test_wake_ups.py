@@ -1,0 +1,113 @@
+"""Idle logs cost no wake-up; busy ones a handful a second at any rate."""
+
+import os
+import time
+
+import pytest
+
+import support
+from support import assert_counted, stays, wait_for, window
+
+pytestmark = pytest.mark.skipif(
+    b"__tsan_init" in support.BINARY.read_bytes(),
+    reason="ThreadSanitizer's own thread wakes up ten times a second",
+)
+
+
+def settled(daemon):
+    """Wait until it has not moved for three seconds on end."""
+    last = {"count": -1, "since": 0.0}
+
+    def quiet():
+        now = daemon.wake_ups()
+        if now != last["count"]:
+            last.update(count=now, since=time.monotonic())
+        return time.monotonic() - last["since"] >= 3
+
+    wait_for(quiet, 30, "it to come to rest", interval=0.1)
+
+
+@pytest.mark.parametrize("n_files", [1, 1000])
+def test_idle_files_cause_no_wake_ups(exporter, make_log, logs, n_files):
+    many = [make_log(logs / f"site-{i}.log") for i in range(n_files)]
+    daemon = exporter(*[one.path for one in many])
+    for one in many:
+        one.write(2)
+    assert_counted(daemon, *many)
+    settled(daemon)
+    before = daemon.wake_ups()
+    window(5)
+    assert daemon.wake_ups() - before == 0
+    # Asleep, not dead: the next line is noticed by itself.
+    read = daemon.bytes_read()
+    many[-1].write(100)
+    wait_for(lambda: daemon.bytes_read() - read >= 5000, what="a line to wake it")
+    assert_counted(daemon, *many)
+
+
+def test_a_missing_file_in_a_directory_that_is_there_causes_none(exporter, logs):
+    daemon = exporter(logs / "later.log", logs / "*.txt")
+    settled(daemon)
+    before = daemon.wake_ups()
+    window(3)
+    assert daemon.wake_ups() - before == 0
+
+
+@pytest.mark.parametrize("rate", [1000, 10_000])
+def test_a_busy_file_causes_a_handful_whatever_the_rate(exporter, log, rate):
+    """A write a line, as an unbuffered server does; nobody scrapes meanwhile."""
+    daemon = exporter(log.path)
+    wake_ups = []
+    start = time.monotonic()
+    for due in support.paced(rate, 6, tick=0.001):
+        for _ in range(due):
+            log.write(1)
+        if not wake_ups and time.monotonic() - start > 1:
+            start = time.monotonic()
+            wake_ups.append(daemon.wake_ups())
+            loop = [daemon.wake_ups(daemon.pid)]
+    seconds = time.monotonic() - start
+    wake_ups.append(daemon.wake_ups())
+    loop.append(daemon.wake_ups(daemon.pid))
+    assert 4 < seconds
+    per_second = (loop[1] - loop[0]) / seconds
+    assert per_second < 12, f"{per_second:.1f} wake-ups a second in the loop"
+    assert wake_ups[1] - wake_ups[0] == loop[1] - loop[0], "another thread woke up"
+    assert_counted(daemon, log)
+
+
+def test_a_busy_file_is_read_while_nobody_asks(exporter, log):
+    """Four times a second: what is unread never piles up."""
+    daemon = exporter(log.path)
+    start = daemon.bytes_read()
+    worst = 0
+    for due in support.paced(5000, 4):
+        log.write(due)
+        worst = max(worst, log.grown - (daemon.bytes_read() - start))
+    # 250 ms at 5,000 lines of 120 bytes are 150 kB; ten times that is "piles up".
+    assert worst < 1_500_000 * support.SLOW
+    assert_counted(daemon, log)
+
+
+def test_busy_and_then_idle_again(exporter, log):
+    daemon = exporter(log.path)
+    for due in support.paced(2000, 2):
+        log.write(due)
+    settled(daemon)
+    stays(daemon.wake_ups, 2)
+    assert_counted(daemon, log)
+
+
+def test_descriptors_of_files_that_are_gone_are_not_kept_for_ever(exporter, log):
+    """Held files are counted, and none is opened twice."""
+    daemon = exporter(log.path)
+    base = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    for i in range(30):
+        log.write(1)
+        log.rename(f".{i}")
+        log.open().write(1)
+        daemon.scrape()
+    metrics = assert_counted(daemon, log)
+    held = metrics.value("accesslog_exporter_files", state="held")
+    assert held == 30
+    assert len(os.listdir(f"/proc/{daemon.pid}/fd")) <= base + held + 2

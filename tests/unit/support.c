@@ -1,0 +1,240 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "support.h"
+
+/* Input that ends at an unmapped page */
+
+static size_t
+page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t
+whole_pages(size_t n)
+{
+	return (n + page_bytes() - 1) / page_bytes() * page_bytes();
+}
+
+char *
+support_guarded(const void *bytes, size_t n)
+{
+	size_t size = whole_pages(n);
+	char *base = mmap(NULL, size + page_bytes(), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (base == MAP_FAILED ||
+	    mprotect(base + size, page_bytes(), PROT_NONE)) {
+		fail_msg("no memory for %zu guarded bytes", n);
+		return NULL;
+	}
+	if (n)
+		memcpy(base + size - n, bytes, n);
+	return base + size - n;
+}
+
+void
+support_guarded_free(char *guarded, size_t n)
+{
+	size_t size = whole_pages(n);
+
+	assert_int_equal(munmap(guarded + n - size, size + page_bytes()), 0);
+}
+
+struct str
+support_guarded_str(struct str s)
+{
+	return str_of(support_guarded(s.data, s.len), s.len);
+}
+
+void
+support_guarded_str_free(struct str s)
+{
+	support_guarded_free((char *)(uintptr_t)s.data, s.len);
+}
+
+/*
+ * Allocations that fail.  The linker gives every call of malloc() in the core
+ * and in the tests to __wrap_malloc() (--wrap in the Makefile).
+ */
+
+static atomic_ulong n_asked;
+static atomic_ulong fail_at; /* 0: none */
+static atomic_bool did_fail;
+
+void
+support_fail_allocation(unsigned long nth)
+{
+	did_fail = false;
+	n_asked = 0;
+	fail_at = nth;
+}
+
+void
+support_stop_failing(void)
+{
+	fail_at = 0;
+}
+
+bool
+support_did_fail(void)
+{
+	return did_fail;
+}
+
+unsigned long
+support_n_allocations(void)
+{
+	return n_asked;
+}
+
+static bool
+fails_now(void)
+{
+	if (++n_asked != fail_at)
+		return false;
+	did_fail = true;
+	return true;
+}
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t n);
+void *__real_reallocarray(void *p, size_t n, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_reallocarray(void *p, size_t n, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t n);
+
+void *
+__wrap_malloc(size_t n)
+{
+	return fails_now() ? NULL : __real_malloc(n);
+}
+
+void *
+__wrap_calloc(size_t n, size_t size)
+{
+	return fails_now() ? NULL : __real_calloc(n, size);
+}
+
+void *
+__wrap_realloc(void *p, size_t n)
+{
+	return fails_now() ? NULL : __real_realloc(p, n);
+}
+
+void *
+__wrap_reallocarray(void *p, size_t n, size_t size)
+{
+	return fails_now() ? NULL : __real_reallocarray(p, n, size);
+}
+
+char *
+__wrap_strdup(const char *text)
+{
+	return fails_now() ? NULL : __real_strdup(text);
+}
+
+char *
+__wrap_strndup(const char *text, size_t n)
+{
+	return fails_now() ? NULL : __real_strndup(text, n);
+}
+
+/*
+ * PCRE2 is a shared library, whose calls the linker does not see; it allocates
+ * with the functions of the context that it is given.
+ */
+
+static pcre2_general_context *general;
+static pcre2_compile_context *compiling;
+
+static void *
+pcre2_malloc(size_t n, void *data)
+{
+	(void)data;
+	return fails_now() ? NULL : __real_malloc(n);
+}
+
+static void
+pcre2_free(void *p, void *data)
+{
+	(void)data;
+	free(p);
+}
+
+static void __attribute__((constructor)) create_contexts(void)
+{
+	general = pcre2_general_context_create(pcre2_malloc, pcre2_free, NULL);
+	compiling = pcre2_compile_context_create(general);
+	if (!compiling)
+		abort();
+}
+
+static void __attribute__((destructor)) free_contexts(void)
+{
+	pcre2_compile_context_free(compiling);
+	pcre2_general_context_free(general);
+}
+
+pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE len,
+    uint32_t options, int *error, PCRE2_SIZE *offset,
+    pcre2_compile_context *context);
+pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE len,
+    uint32_t options, int *error, PCRE2_SIZE *offset,
+    pcre2_compile_context *context);
+pcre2_match_context *__real_pcre2_match_context_create_8(
+    pcre2_general_context *context);
+pcre2_match_context *__wrap_pcre2_match_context_create_8(
+    pcre2_general_context *context);
+
+pcre2_code *
+__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE len, uint32_t options,
+    int *error, PCRE2_SIZE *offset, pcre2_compile_context *context)
+{
+	return __real_pcre2_compile_8(pattern, len, options, error, offset,
+	    context ? context : compiling);
+}
+
+pcre2_match_context *
+__wrap_pcre2_match_context_create_8(pcre2_general_context *context)
+{
+	return __real_pcre2_match_context_create_8(context ? context : general);
+}
+
+/* Assertions */
+
+void
+support_assert_str(struct str actual, struct str expected, const char *file,
+    int line)
+{
+	if (actual.data && str_equal(actual, expected))
+		return;
+	print_error("%s%.*s%s != \"%.*s\"\n", actual.data ? "\"" : "no value",
+	    STR_ARGS(actual), actual.data ? "\"" : "", STR_ARGS(expected));
+	_fail(file, line);
+}
+
+void
+support_assert_no_value(struct str actual, const char *file, int line)
+{
+	if (!actual.data)
+		return;
+	print_error("\"%.*s\" != no value\n", STR_ARGS(actual));
+	_fail(file, line);
+}
