@@ -41,8 +41,8 @@ decimal_of(uint64_t whole)
  *             for microseconds, 9 for nanoseconds
  * ret_value   untouched unless DECIMAL_OK
  */
-enum decimal_result decimal_parse(
-    struct str text, unsigned shift, struct decimal *ret_value);
+enum decimal_result decimal_parse(struct str text, unsigned shift,
+    struct decimal *ret_value);
 
 /* Adds, and stays at UINT64_MAX rather than to wrap: a sum never goes down. */
 static inline void

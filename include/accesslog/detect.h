@@ -48,7 +48,7 @@ void detect_destroy(struct detect *d);
  *
  * final  an unfinished last line is a line
  */
-struct detect_choice detect_choose(
-    struct detect *d, struct str window, bool final);
+struct detect_choice detect_choose(struct detect *d, struct str window,
+    bool final);
 
 #endif

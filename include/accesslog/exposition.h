@@ -19,7 +19,7 @@
 void exposition_render(const struct registry_snapshot *s, struct buf *out);
 
 /* One family of a snapshot, with its HELP and TYPE. */
-void exposition_render_family(
-    const struct registry_snapshot_family *f, struct buf *out);
+void exposition_render_family(const struct registry_snapshot_family *f,
+    struct buf *out);
 
 #endif

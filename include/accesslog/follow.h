@@ -68,8 +68,8 @@ struct follow_decision {
 	uint64_t lost_bytes;
 };
 
-struct follow_decision follow_decide(
-    const struct follow_known *known, const struct follow_seen *seen);
+struct follow_decision follow_decide(const struct follow_known *known,
+    const struct follow_seen *seen);
 
 /*
  * Whether a held file may be let go: it is read to its end, and was quiet for

@@ -60,8 +60,8 @@ int ingest_add_source(struct ingest *in, struct str name, struct str format,
  *
  * at_start  the first byte fed will be byte 0 of the file
  */
-void ingest_stream_init(
-    struct ingest_stream *st, struct ingest_source *source, bool at_start);
+void ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
+    bool at_start);
 
 /*
  * Look for the format in the first bytes of the file, before it is read from

@@ -32,8 +32,8 @@ struct labels_scratch {
  * Returns value itself where it is valid and short enough, which costs one
  * pass; else a cleaned copy in scratch.
  */
-struct str labels_clean(
-    struct str value, size_t max_bytes, struct labels_scratch *scratch);
+struct str labels_clean(struct str value, size_t max_bytes,
+    struct labels_scratch *scratch);
 
 /* Adds a clean value to out: backslash, quote and newline escaped. */
 void labels_escape(struct str value, struct buf *out);

@@ -92,16 +92,16 @@ int registry_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index) __attribute__((warn_unused_result));
 
 /* The value of a counter or gauge goes up; at most to UINT64_MAX. */
-void registry_add(
-    struct registry_family *f, uint32_t index, struct decimal delta);
+void registry_add(struct registry_family *f, uint32_t index,
+    struct decimal delta);
 
 /* The value of a gauge (or of a counter kept elsewhere) becomes value. */
-void registry_set(
-    struct registry_family *f, uint32_t index, struct decimal value);
+void registry_set(struct registry_family *f, uint32_t index,
+    struct decimal value);
 
 /* One observation of a histogram: its bucket and its sum.  O(n_bounds). */
-void registry_observe(
-    struct registry_family *f, uint32_t index, struct decimal value);
+void registry_observe(struct registry_family *f, uint32_t index,
+    struct decimal value);
 
 uint32_t registry_n_series(const struct registry_family *f);
 
@@ -117,15 +117,18 @@ const struct registry_spec *registry_spec(const struct registry_family *f);
  */
 struct str registry_text(const struct registry_family *f, uint32_t index);
 
+/* The values of one family at one moment. */
+struct registry_snapshot_family {
+	const struct registry_family *family;
+	uint32_t n_series;
+	size_t n_cells; /* of one series */
+	const uint64_t *cells; /* n_series times n_cells */
+};
+
 /* The values of all series at one moment. */
 struct registry_snapshot {
 	size_t n_families;
-	struct registry_snapshot_family {
-		const struct registry_family *family;
-		uint32_t n_series;
-		size_t n_cells; /* of one series */
-		const uint64_t *cells; /* n_series times n_cells */
-	} *families;
+	struct registry_snapshot_family *families;
 	uint64_t *cells; /* what the families' point into */
 };
 

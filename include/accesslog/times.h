@@ -6,8 +6,9 @@
  *	     next    internal redirect to another group of servers
  *
  * "-" is an attempt without a time, an empty place is no attempt: the list may
- * end with its separator ("0.001 : "), which nginx writes when nothing followed.
- * Source: ngx_http_upstream_response_time_variable, ngx_http_upstream.c.
+ * end with its separator ("0.001 : "), which nginx writes when nothing
+ * followed.  Source: ngx_http_upstream_response_time_variable in nginx'
+ * ngx_http_upstream.c.
  */
 #ifndef ACCESSLOG_TIMES_H
 #define ACCESSLOG_TIMES_H
@@ -34,7 +35,7 @@ struct times {
  * shift      as decimal_parse()
  * ret_times  untouched unless TIMES_OK
  */
-enum times_result times_parse(
-    struct str text, unsigned shift, struct times *ret_times);
+enum times_result times_parse(struct str text, unsigned shift,
+    struct times *ret_times);
 
 #endif

@@ -80,8 +80,8 @@ print(struct pipeline *p)
 int
 cmd_scan_run(const struct options *o)
 {
-	struct ingest_source **sources =
-	    calloc(o->n_files, sizeof(struct ingest_source *));
+	struct ingest_source **sources = calloc(o->n_files,
+	    sizeof(struct ingest_source *));
 	struct pipeline p;
 	bool has_failed = false;
 	size_t i;
@@ -90,8 +90,7 @@ cmd_scan_run(const struct options *o)
 	if (error)
 		goto free_sources;
 	for (i = 0; i < o->n_files && !error; i++)
-		error = pipeline_add_source(
-		    &p, o, o->files[i], &sources[i]);
+		error = pipeline_add_source(&p, o, o->files[i], &sources[i]);
 	for (i = 0; i < o->n_files && !error; i++)
 		has_failed |= scan_one(&p, sources[i], o->files[i]) != 0;
 	if (!error)

@@ -62,8 +62,8 @@ answer_failure(struct httpd_reply *reply, int error)
 }
 
 static void
-answer_metrics(
-    void *arg, const struct httpd_request *request, struct httpd_reply *reply)
+answer_metrics(void *arg, const struct httpd_request *request,
+    struct httpd_reply *reply)
 {
 	struct serve *s = arg;
 	struct registry_snapshot snapshot;
@@ -81,8 +81,8 @@ answer_metrics(
 }
 
 static void
-answer_page(
-    void *arg, const struct httpd_request *request, struct httpd_reply *reply)
+answer_page(void *arg, const struct httpd_request *request,
+    struct httpd_reply *reply)
 {
 	struct serve *s = arg;
 	struct registry_snapshot snapshot;
@@ -101,8 +101,8 @@ answer_page(
 }
 
 static void
-answer_healthy(
-    void *arg, const struct httpd_request *request, struct httpd_reply *reply)
+answer_healthy(void *arg, const struct httpd_request *request,
+    struct httpd_reply *reply)
 {
 	(void)arg;
 	(void)request;
@@ -111,8 +111,8 @@ answer_healthy(
 }
 
 static void
-answer_ready(
-    void *arg, const struct httpd_request *request, struct httpd_reply *reply)
+answer_ready(void *arg, const struct httpd_request *request,
+    struct httpd_reply *reply)
 {
 	(void)arg;
 	(void)request;
@@ -135,8 +135,8 @@ count_scrape(struct serve *s, unsigned status, uint64_t n)
 		value = str_of(code, 3);
 	}
 	registry_lock(p->registry);
-	error =
-	    metrics_add(&p->metrics, METRICS_SCRAPES, &value, decimal_of(n));
+	error = metrics_add(&p->metrics, METRICS_SCRAPES, &value,
+	    decimal_of(n));
 	registry_unlock(p->registry);
 	(void)error; /* out of memory: a count of the exporter's own is short */
 }
@@ -208,14 +208,19 @@ sentence_of(enum event_kind kind)
 		return (struct sentence){ LOG_INFO,
 			"the file was truncated; reading from its start" };
 	case EVENT_FINISHED:
-		return (struct sentence){ LOG_INFO,
-			"the old file is finished" };
+		return (
+		    struct sentence){ LOG_INFO, "the old file is finished" };
 	case EVENT_FORMAT:
 		return (struct sentence){ LOG_INFO, "format recognised" };
 	case EVENT_NO_FORMAT:
 		return (struct sentence){ LOG_WARN,
 			"no shipped format fits the lines so far; give one "
 			"with --format" };
+	case EVENT_POLLED:
+		return (struct sentence){ LOG_WARN,
+			"no inotify watch is left; files are polled every "
+			"second. Raise fs.inotify.max_user_watches or "
+			"max_user_instances with sysctl" };
 	}
 	return (struct sentence){ LOG_DEBUG, "something happened" };
 }
@@ -230,8 +235,7 @@ tailer_told(void *arg, const struct event *event)
 	if (event->error == -EINVAL)
 		error = "it is not a regular file";
 	log_event(sentence.level, sentence.text, "source", event->source,
-	    "path", event->path, "format", event->detail, "error", error,
-	    NULL);
+	    "path", event->path, "format", event->detail, "error", error, NULL);
 }
 
 static void
@@ -293,8 +297,8 @@ add_sources(struct serve *s)
 	for (i = 0; i < o->n_files && !error; i++) {
 		struct ingest_source *source;
 
-		error = pipeline_add_source(
-		    &s->pipeline, o, o->files[i], &source);
+		error = pipeline_add_source(&s->pipeline, o, o->files[i],
+		    &source);
 		if (!error)
 			error = tailer_add(s->tailer, o->files[i], source);
 	}
@@ -321,8 +325,8 @@ listen_everywhere(struct serve *s)
 	for (i = 0; i < o->n_addresses; i++) {
 		const char *bound;
 		const char *why;
-		int error =
-		    httpd_listen(s->httpd, o->addresses[i], &bound, &why);
+		int error = httpd_listen(s->httpd, o->addresses[i], &bound,
+		    &why);
 
 		if (error == -EINVAL) {
 			(void)fprintf(stderr,
@@ -348,8 +352,8 @@ set_constants(struct serve *s)
 	int error;
 
 	registry_lock(p->registry);
-	error = metrics_set(
-	    &p->metrics, METRICS_BUILD_INFO, values, decimal_of(1));
+	error = metrics_set(&p->metrics, METRICS_BUILD_INFO, values,
+	    decimal_of(1));
 	registry_unlock(p->registry);
 	count_scrape(s, 200, 0);
 	return error;
@@ -380,18 +384,16 @@ set_up(struct serve *s)
 	if (!error)
 		error = loop_create(&s->loop);
 	if (!error)
-		error = loop_on_signals(
-		    s->loop, signals, 3, signal_came, s);
+		error = loop_on_signals(s->loop, signals, 3, signal_came, s);
 	if (!error)
 		error = tailer_create(loop_uv(s->loop), &s->pipeline.metrics,
 		    &tailer_options, &s->tailer);
 	if (!error)
-		error = rendezvous_create(
-		    loop_uv(s->loop), scrape_came, s, &s->rendezvous);
+		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
+		    &s->rendezvous);
 	if (!error)
-		error = httpd_create(routes,
-		    sizeof(routes) / sizeof(routes[0]), s, was_answered,
-		    &s->httpd);
+		error = httpd_create(routes, sizeof(routes) / sizeof(routes[0]),
+		    s, was_answered, &s->httpd);
 	return error ? error : add_sources(s);
 }
 

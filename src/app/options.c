@@ -143,8 +143,9 @@ complain_of(char *argument, int what)
 	const char *near;
 
 	if (what == ':')
-		return COMPLAIN("%s needs a value; write %s=VALUE (see --help)\n",
-		    argument, argument);
+		return COMPLAIN(
+		    "%s needs a value; write %s=VALUE (see --help)\n", argument,
+		    argument);
 	argument[strcspn(argument, "=")] = '\0';
 	near = nearest(argument);
 	if (near)
@@ -183,8 +184,7 @@ check_files(struct options *o)
 static enum options_result
 check_scan(const struct options *o)
 {
-	if (o->command == OPTIONS_SCAN &&
-	    (o->n_addresses || o->telemetry_path))
+	if (o->command == OPTIONS_SCAN && (o->n_addresses || o->telemetry_path))
 		return COMPLAIN("scan serves nothing; leave out --web.*\n");
 	return OPTIONS_RUN;
 }
@@ -198,9 +198,9 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 	enum options_result result = OPTIONS_RUN;
 	int id;
 
-	if (argc > 1 && (!strcmp(argv[1], "serve") || !strcmp(argv[1], "scan"))) {
-		o.command =
-		    argv[1][1] == 'c' ? OPTIONS_SCAN : OPTIONS_SERVE;
+	if (argc > 1 &&
+	    (!strcmp(argv[1], "serve") || !strcmp(argv[1], "scan"))) {
+		o.command = argv[1][1] == 'c' ? OPTIONS_SCAN : OPTIONS_SERVE;
 		argv++;
 		argc--;
 	}

@@ -34,7 +34,7 @@ enum options_result {
 	OPTIONS_WRONG, /* the user was told what to write instead */
 };
 
-enum options_result options_parse(
-    int argc, char *argv[], struct options *ret_options);
+enum options_result options_parse(int argc, char *argv[],
+    struct options *ret_options);
 
 #endif

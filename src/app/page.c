@@ -55,7 +55,8 @@ source_label(const char *source, struct buf *out)
 	buf_clear(out);
 	buf_add(out, STR("source=\""));
 	labels_escape(labels_clean(str_from(source),
-			      BOUNDS_LABEL_VALUE_MOST_BYTES, &scratch), out);
+			  BOUNDS_LABEL_VALUE_MOST_BYTES, &scratch),
+	    out);
 	buf_add_char(out, '"');
 }
 
@@ -129,14 +130,15 @@ add_source(struct buf *out, const char *source,
 		buf_add(out, STR("not recognised yet"));
 	}
 	buf_add(out, STR("</td>"));
-	add_number(out, find_series(s, METRICS_LINES, label,
-			    STR(",result=\"parsed\""), &rest));
-	add_number(out, find_series(s, METRICS_LINES, label,
-			    STR(",result=\"unparsed\""), &rest));
+	add_number(out,
+	    find_series(s, METRICS_LINES, label, STR(",result=\"parsed\""),
+		&rest));
+	add_number(out,
+	    find_series(s, METRICS_LINES, label, STR(",result=\"unparsed\""),
+		&rest));
 	add_number(out,
 	    find_series(s, METRICS_LAG_BYTES, label, STR(""), &rest));
-	add_time(out,
-	    find_series(s, METRICS_LAST_LINE, label, STR(""), &rest));
+	add_time(out, find_series(s, METRICS_LAST_LINE, label, STR(""), &rest));
 	buf_add(out, STR("</tr>\n"));
 	buf_release(&label_text);
 }
@@ -152,14 +154,15 @@ page_render(char *const sources[], size_t n_sources,
 	buf_add_text(out, head);
 	buf_add(out, STR("<p><a href=\""));
 	add_escaped(out, str_from(telemetry_path));
-	buf_add(out, STR("\">Metrics</a> &middot; "
-			 "<a href=\"/-/healthy\">healthy</a> &middot; "
-			 "<a href=\"/-/ready\">ready</a></p>\n"
-			 "<table><thead><tr><th>Log</th><th>Format</th>"
-			 "<th class=\"n\">Requests</th>"
-			 "<th class=\"n\">Unparsed lines</th>"
-			 "<th class=\"n\">Bytes unread</th>"
-			 "<th>Last request</th></tr></thead><tbody>\n"));
+	buf_add(out,
+	    STR("\">Metrics</a> &middot; "
+		"<a href=\"/-/healthy\">healthy</a> &middot; "
+		"<a href=\"/-/ready\">ready</a></p>\n"
+		"<table><thead><tr><th>Log</th><th>Format</th>"
+		"<th class=\"n\">Requests</th>"
+		"<th class=\"n\">Unparsed lines</th>"
+		"<th class=\"n\">Bytes unread</th>"
+		"<th>Last request</th></tr></thead><tbody>\n"));
 	for (i = 0; i < n_shown; i++)
 		add_source(out, sources[i], snapshot);
 	buf_add(out, STR("</tbody></table>\n"));

@@ -23,7 +23,8 @@ decimal_parse(struct str text, unsigned shift, struct decimal *ret_value)
 	size_t i;
 
 	assert(shift <= NANO_DIGITS);
-	if (!text.len || !digit(text.data[0]) || !digit(text.data[text.len - 1]))
+	if (!text.len || !digit(text.data[0]) ||
+	    !digit(text.data[text.len - 1]))
 		return DECIMAL_MALFORMED;
 
 	for (i = 0; i < text.len && digit(text.data[i]); i++) {
@@ -54,8 +55,8 @@ decimal_parse(struct str text, unsigned shift, struct decimal *ret_value)
 	fraction *= power_of_ten[NANO_DIGITS - shift - n_fraction];
 	below = whole % power_of_ten[shift];
 	ret_value->whole = whole / power_of_ten[shift];
-	ret_value->nanos = (uint32_t)(below * power_of_ten[NANO_DIGITS - shift] +
-	    fraction);
+	ret_value->nanos =
+	    (uint32_t)(below * power_of_ten[NANO_DIGITS - shift] + fraction);
 	return DECIMAL_OK;
 }
 

@@ -111,8 +111,8 @@ detect_choose(struct detect *d, struct str window, bool final)
 
 	lines_init(&lines, true);
 	while (choice.n_lines < BOUNDS_DETECT_LINES) {
-		enum lines_result result =
-		    lines_next(&lines, &window, final, &line);
+		enum lines_result result = lines_next(&lines, &window, final,
+		    &line);
 
 		if (result == LINES_MORE)
 			break;

@@ -56,8 +56,7 @@ render_name(struct str name, const char *suffix, struct str labels,
 static void
 render_value(const uint64_t cells[2], struct buf *out)
 {
-	decimal_render(
-	    (struct decimal){ cells[0], (uint32_t)cells[1] }, out);
+	decimal_render((struct decimal){ cells[0], (uint32_t)cells[1] }, out);
 	buf_add_char(out, '\n');
 }
 
@@ -69,8 +68,8 @@ render_histogram(const struct registry_spec *spec, struct str name,
 	size_t i;
 
 	for (i = 0; i <= spec->n_bounds; i++) {
-		const struct decimal *le =
-		    i < spec->n_bounds ? &spec->bounds[i] : NULL;
+		const struct decimal *le = i < spec->n_bounds ? &spec->bounds[i]
+							      : NULL;
 
 		count += cells[i];
 		render_name(name, "_bucket", labels, le, true, out);
@@ -85,8 +84,8 @@ render_histogram(const struct registry_spec *spec, struct str name,
 }
 
 void
-exposition_render_family(
-    const struct registry_snapshot_family *f, struct buf *out)
+exposition_render_family(const struct registry_snapshot_family *f,
+    struct buf *out)
 {
 	const struct registry_spec *spec = registry_spec(f->family);
 	struct str name = str_from(spec->name);

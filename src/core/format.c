@@ -157,7 +157,8 @@ add_item(struct builder *b, enum format_item_kind kind, unsigned depth,
     unsigned shift, size_t column, struct str text)
 {
 	struct format *f = b->format;
-	struct format_item *last = f->n_items ? &f->items[f->n_items - 1] : NULL;
+	struct format_item *last = f->n_items ? &f->items[f->n_items - 1]
+					      : NULL;
 	struct format_item *items;
 	const char *copy = buf_reserve(&f->text, text.len);
 
@@ -336,8 +337,8 @@ read_reference(struct builder *b, struct reader *r)
 			    "repetition into the expression it captures");
 		error = open_group(b, true, shift, column, field);
 		if (!error)
-			error = expand_definition(
-			    b, name, r->nesting, column, true, STR(""));
+			error = expand_definition(b, name, r->nesting, column,
+			    true, STR(""));
 		if (!error)
 			error = close_group(b, column, STR(""));
 		return error;
@@ -345,8 +346,8 @@ read_reference(struct builder *b, struct reader *r)
 
 	/* Without a need for a group, its pieces stay on this level. */
 	row = patterns_find(name);
-	grouped =
-	    !quantifier && (!row || !has_alternatives(str_from(row->text)));
+	grouped = !quantifier &&
+	    (!row || !has_alternatives(str_from(row->text)));
 	r->pos += quantifier;
 	return expand_definition(b, name, r->nesting, column, grouped,
 	    str_of(r->text.data + r->pos - quantifier, quantifier));
@@ -423,8 +424,8 @@ read_group_end(struct builder *b, struct reader *r, unsigned depth_outside)
 		return config_error_set(b->reterr, 0, column,
 		    "a captured field cannot be repeated; put the repetition "
 		    "inside its group");
-	return close_group(
-	    b, column, str_of(r->text.data + start, r->pos - start));
+	return close_group(b, column,
+	    str_of(r->text.data + start, r->pos - start));
 }
 
 /* One atom with its quantifier: a class, an escape, a character. */
@@ -463,8 +464,8 @@ read_atom(struct builder *b, struct reader *r)
 	quantifier = quantifier_len(r, end);
 	r->pos = end + quantifier;
 	if (is_literal && !quantifier)
-		return add_item(
-		    b, FORMAT_LITERAL, b->depth, 0, column, literal);
+		return add_item(b, FORMAT_LITERAL, b->depth, 0, column,
+		    literal);
 	return add_item(b, FORMAT_REGEX, b->depth, 0, column,
 	    str_of(r->text.data + start, r->pos - start));
 }

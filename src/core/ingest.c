@@ -29,7 +29,8 @@ static const struct {
 	const char *values[2];
 } defaults[] = {
 	{ METRICS_REQUESTS, "status", { NULL } },
-	{ METRICS_RESPONSE_BYTES, "status", { "body_bytes_sent", "bytes_sent" } },
+	{ METRICS_RESPONSE_BYTES, "status",
+	    { "body_bytes_sent", "bytes_sent" } },
 	{ METRICS_REQUEST_DURATION, NULL, { "request_time" } },
 	{ METRICS_UPSTREAM_DURATION, NULL, { "upstream_response_time" } },
 };
@@ -99,8 +100,8 @@ struct batch {
 static size_t
 add_field(struct ingest *in, const char *name)
 {
-	size_t slot =
-	    name ? fields_add(&in->fields, str_from(name)) : FIELDS_NO_SLOT;
+	size_t slot = name ? fields_add(&in->fields, str_from(name))
+			   : FIELDS_NO_SLOT;
 
 	assert(!name || slot != FIELDS_NO_SLOT);
 	return slot;
@@ -156,8 +157,8 @@ add_format(struct ingest *in, struct str name, const struct format *format,
 	size_t i, j;
 	int error;
 
-	formats = reallocarray(
-	    in->formats, in->n_formats + 1, sizeof(*formats));
+	formats = reallocarray(in->formats, in->n_formats + 1,
+	    sizeof(*formats));
 	if (!formats)
 		return -ENOMEM;
 	in->formats = formats;
@@ -218,8 +219,8 @@ add_shipped_formats(struct ingest *in)
 }
 
 int
-ingest_create(
-    struct metrics *metrics, bool with_zeros, struct ingest **ret_ingest)
+ingest_create(struct metrics *metrics, bool with_zeros,
+    struct ingest **ret_ingest)
 {
 	struct ingest *in = calloc(1, sizeof(*in));
 	int error;
@@ -284,19 +285,19 @@ source_series(struct ingest_source *s)
 	size_t i;
 	int error;
 
-	error = registry_series(
-	    family[METRICS_READ_BYTES], values, &s->read_bytes);
+	error = registry_series(family[METRICS_READ_BYTES], values,
+	    &s->read_bytes);
 	for (i = 0; i < N_RESULTS && !error; i++) {
 		values[1] = results[i];
-		error = registry_series(
-		    family[METRICS_LINES], values, &s->lines[i]);
+		error = registry_series(family[METRICS_LINES], values,
+		    &s->lines[i]);
 	}
 	for (i = 0; i < LINES_BYTES_N && !error; i++) {
 		if (i == LINES_BYTES_READ)
 			continue;
 		values[1] = reasons[i];
-		error = registry_series(
-		    family[METRICS_SKIPPED_BYTES], values, &s->skipped[i]);
+		error = registry_series(family[METRICS_SKIPPED_BYTES], values,
+		    &s->skipped[i]);
 	}
 	s->last_line = NO_SERIES;
 	memset(s->errors, 0xFF, sizeof(s->errors));
@@ -340,8 +341,8 @@ ingest_add_source(struct ingest *in, struct str name, struct str format,
 	struct ingest_source *s;
 	int error = -ENOMEM;
 
-	sources = reallocarray(
-	    in->sources, in->n_sources + 1, sizeof(struct ingest_source *));
+	sources = reallocarray(in->sources, in->n_sources + 1,
+	    sizeof(struct ingest_source *));
 	if (!sources)
 		return -ENOMEM;
 	in->sources = sources;
@@ -370,8 +371,8 @@ destroy:
 }
 
 void
-ingest_stream_init(
-    struct ingest_stream *st, struct ingest_source *source, bool at_start)
+ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
+    bool at_start)
 {
 	*st = (struct ingest_stream){ .source = source,
 		.format = source->format,
@@ -458,8 +459,8 @@ static int
 status_series(struct metric *m, struct str status, uint32_t *ret_index)
 {
 	unsigned number = status_number(status);
-	uint32_t *known =
-	    number < 1000 ? &m->by_status[number] : &m->without_status;
+	uint32_t *known = number < 1000 ? &m->by_status[number]
+					: &m->without_status;
 
 	if (*known == NO_SERIES) {
 		struct str value = labels_status(status);
@@ -496,8 +497,8 @@ prepare_entry(struct ingest_source *s, const struct entry *e)
 
 	if (s->last_line == NO_SERIES &&
 	    timestamp_parse(entry_time(s->ingest, e), &when))
-		error = registry_series(
-		    family[METRICS_LAST_LINE], values, &s->last_line);
+		error = registry_series(family[METRICS_LAST_LINE], values,
+		    &s->last_line);
 	for (; errors && !error; errors &= errors - 1) {
 		size_t slot = (size_t)__builtin_ctzll(errors);
 
@@ -541,8 +542,7 @@ count_entry(struct ingest *in, const struct ingest_format *format,
 		    !(e->has_number & ENTRY_BIT(slot)))
 			continue;
 		else if (registry_spec(m->family)->type == REGISTRY_HISTOGRAM)
-			registry_observe(
-			    m->family, series[i], e->number[slot]);
+			registry_observe(m->family, series[i], e->number[slot]);
 		else
 			registry_add(m->family, series[i], e->number[slot]);
 	}
@@ -604,12 +604,12 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 		registry_add(family[METRICS_LINES], s->lines[i],
 		    decimal_of(b->n_lines[i]));
 	for (i = 0; i < LINES_BYTES_N; i++) {
-		struct decimal delta =
-		    decimal_of(st->lines.n_bytes[i] - bytes_before[i]);
+		struct decimal delta = decimal_of(
+		    st->lines.n_bytes[i] - bytes_before[i]);
 
 		if (i == LINES_BYTES_READ)
-			registry_add(
-			    family[METRICS_READ_BYTES], s->read_bytes, delta);
+			registry_add(family[METRICS_READ_BYTES], s->read_bytes,
+			    delta);
 		else
 			registry_add(family[METRICS_SKIPPED_BYTES],
 			    s->skipped[i], delta);
@@ -646,8 +646,8 @@ ingest_grow(struct ingest_stream *st, int64_t n_bytes)
 	registry_lock(metrics->registry);
 	/* Without memory for the gauge there is none, and the next call tries. */
 	if (!s->has_lag &&
-	    !registry_series(
-		metrics->family[METRICS_LAG_BYTES], &name, &s->lag))
+	    !registry_series(metrics->family[METRICS_LAG_BYTES], &name,
+		&s->lag))
 		s->has_lag = true;
 	change_lag(s, n_bytes);
 	registry_unlock(metrics->registry);
@@ -686,8 +686,8 @@ ingest_feed(struct ingest_stream *st, struct str window, bool final,
 	while (!error) {
 		struct lines before = st->lines;
 		struct str from = rest;
-		enum lines_result result =
-		    lines_next(&st->lines, &rest, final, &line);
+		enum lines_result result = lines_next(&st->lines, &rest, final,
+		    &line);
 
 		if (result == LINES_MORE)
 			break;

@@ -59,8 +59,7 @@ is_clean(struct str s, size_t max_bytes)
 }
 
 struct str
-labels_clean(
-    struct str value, size_t max_bytes, struct labels_scratch *scratch)
+labels_clean(struct str value, size_t max_bytes, struct labels_scratch *scratch)
 {
 	static const char replacement[] = "\xEF\xBF\xBD";
 	size_t len = 0;
@@ -71,8 +70,8 @@ labels_clean(
 	while (value.len) {
 		size_t bad;
 		size_t n = sequence_len(value, &bad);
-		struct str piece =
-		    n ? str_of(value.data, n) : str_of(replacement, 3);
+		struct str piece = n ? str_of(value.data, n)
+				     : str_of(replacement, 3);
 
 		if (len + piece.len > max_bytes)
 			break;

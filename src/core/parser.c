@@ -73,7 +73,8 @@ plan_derived(struct parser *p, const struct format *format)
 		if (source_slot == FIELDS_NO_SLOT)
 			return -ENOSPC;
 		p->derived[p->n_derived++] = (struct derived){
-			derivations[i].how, source_slot, slot };
+			derivations[i].how, source_slot, slot
+		};
 	}
 	return 0;
 }
@@ -112,8 +113,8 @@ build(struct parser *p, const struct format *format,
 		p->wanted |= ENTRY_BIT(i);
 	error = plan_derived(p, format);
 	if (!error)
-		error = pattern_create(
-		    format, &p->fields, whole, &p->pattern, reterr);
+		error = pattern_create(format, &p->fields, whole, &p->pattern,
+		    reterr);
 	if (error)
 		return error;
 	plan_numbers(p);
@@ -245,8 +246,7 @@ parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
 	uint64_t in_pattern = pattern_fields(p->pattern);
 	size_t i;
 
-	if (pattern_match(p->pattern, line, e->text, ret_whole) !=
-	    PATTERN_FITS)
+	if (pattern_match(p->pattern, line, e->text, ret_whole) != PATTERN_FITS)
 		return PARSER_UNPARSED;
 
 	e->has_number = 0;

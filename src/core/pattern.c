@@ -228,7 +228,7 @@ check_tail(struct writer *w, struct config_error *reterr)
 {
 	size_t len = w->out.len;
 	size_t n_groups = w->n_groups;
-	pcre2_code *code;
+	pcre2_code *code = NULL;
 	int error;
 
 	write_tail(w, true);
@@ -248,7 +248,7 @@ compile_both(struct pattern *p, struct writer *w, bool with_rest,
     struct config_error *reterr)
 {
 	const struct format *f = w->format;
-	pcre2_code *core;
+	pcre2_code *core = NULL;
 	size_t i;
 	int error;
 
@@ -385,8 +385,8 @@ match(struct pattern *p, const pcre2_code *code, struct str line)
 
 	/* The documented fast path: it checks nothing that we do not know. */
 	if (p->is_jit)
-		n = pcre2_jit_match(
-		    code, subject, line.len, 0, 0, p->match, p->limits);
+		n = pcre2_jit_match(code, subject, line.len, 0, 0, p->match,
+		    p->limits);
 	/* Deeply nested expressions of the user's; none that is shipped. */
 	if (n == PCRE2_ERROR_JIT_STACKLIMIT)
 		n = pcre2_match(code, subject, line.len, 0, PCRE2_NO_JIT,
@@ -424,8 +424,8 @@ pattern_match(struct pattern *p, struct str line, struct str values[],
 		if (slot == FIELDS_NO_SLOT)
 			whole = true;
 		else
-			values[slot] = str_of(
-			    line.data + from, pairs[2 * g + 1] - from);
+			values[slot] = str_of(line.data + from,
+			    pairs[2 * g + 1] - from);
 	}
 	if (ret_whole)
 		*ret_whole = whole;

@@ -164,8 +164,8 @@ spec_copy(const struct registry_spec *from, struct registry_spec *to)
 	size_t i;
 
 	*to = (struct registry_spec){ .type = from->type,
-		.max_series =
-		    from->max_series ? from->max_series : BOUNDS_SERIES,
+		.max_series = from->max_series ? from->max_series
+					       : BOUNDS_SERIES,
 		.max_value_bytes = from->max_value_bytes
 		    ? from->max_value_bytes
 		    : BOUNDS_LABEL_VALUE_BYTES };
@@ -232,8 +232,8 @@ make_key(struct registry_family *f, const struct str values[])
 
 	buf_clear(&f->key);
 	for (i = 0; i < f->spec.n_labels; i++) {
-		struct str value = labels_clean(
-		    values[i], f->spec.max_value_bytes, &scratch);
+		struct str value = labels_clean(values[i],
+		    f->spec.max_value_bytes, &scratch);
 
 		buf_add_char(&f->key, (char)(unsigned char)(value.len >> 8));
 		buf_add_char(&f->key, (char)(unsigned char)value.len);
@@ -375,7 +375,7 @@ int
 registry_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index)
 {
-	struct str others[BOUNDS_LABELS];
+	struct str others[BOUNDS_LABELS] = { 0 };
 	uint32_t room = f->spec.max_series - (f->other == EMPTY_SLOT);
 	size_t i;
 	int error;
@@ -422,8 +422,8 @@ registry_set(struct registry_family *f, uint32_t index, struct decimal value)
 }
 
 void
-registry_observe(
-    struct registry_family *f, uint32_t index, struct decimal value)
+registry_observe(struct registry_family *f, uint32_t index,
+    struct decimal value)
 {
 	uint64_t *cells = cells_at(f, index);
 	size_t i = 0;
@@ -504,8 +504,8 @@ registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
 	for (i = 0; i < r->n_families; i++) {
 		struct registry_family *f = r->families[i];
 
-		s.families[i] = (struct registry_snapshot_family){
-			f, f->n_series, f->n_cells, next };
+		s.families[i] = (struct registry_snapshot_family){ f,
+			f->n_series, f->n_cells, next };
 		next = copy_cells(f, next);
 	}
 	s.n_families = r->n_families;

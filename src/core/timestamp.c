@@ -91,9 +91,11 @@ parse_clf(struct str text, struct civil *c)
 	} else if (!take_digits(text, &pos, 2, &c->day)) {
 		return false;
 	}
-	return take_char(text, &pos, '/') && take_month(text, &pos, &c->month) &&
-	    take_char(text, &pos, '/') && take_digits(text, &pos, 4, &c->year) &&
-	    take_char(text, &pos, ':') && take_digits(text, &pos, 2, &c->hour) &&
+	return take_char(text, &pos, '/') &&
+	    take_month(text, &pos, &c->month) && take_char(text, &pos, '/') &&
+	    take_digits(text, &pos, 4, &c->year) &&
+	    take_char(text, &pos, ':') &&
+	    take_digits(text, &pos, 2, &c->hour) &&
 	    take_char(text, &pos, ':') &&
 	    take_digits(text, &pos, 2, &c->minute) &&
 	    take_char(text, &pos, ':') &&
@@ -147,9 +149,10 @@ days_since_1970(unsigned year, unsigned month, unsigned day)
 	int64_t era = y / 400;
 	int64_t year_of_era = y - era * 400;
 	int64_t day_of_year =
-	    (153 * (int64_t)(month + (month > 2 ? 0 : 12) - 3) + 2) / 5 + day - 1;
-	int64_t day_of_era =
-	    year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+	    (153 * (int64_t)(month + (month > 2 ? 0 : 12) - 3) + 2) / 5 + day -
+	    1;
+	int64_t day_of_era = year_of_era * 365 + year_of_era / 4 -
+	    year_of_era / 100 + day_of_year;
 
 	return era * 146097 + day_of_era - 719468;
 }

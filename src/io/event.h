@@ -18,6 +18,7 @@ enum event_kind {
 	EVENT_FINISHED, /* a held file was let go */
 	EVENT_FORMAT, /* detail: the name of the format of its lines */
 	EVENT_NO_FORMAT, /* lines came that fit no shipped format */
+	EVENT_POLLED, /* no room for a watch of the directory; source NULL */
 };
 
 struct event {

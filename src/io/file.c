@@ -19,8 +19,8 @@ read_at(int fd, char *to, size_t len, uint64_t offset)
 	size_t done = 0;
 
 	while (done < len) {
-		ssize_t n =
-		    pread(fd, to + done, len - done, (off_t)(offset + done));
+		ssize_t n = pread(fd, to + done, len - done,
+		    (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -51,8 +51,8 @@ birth_of(int fd)
 }
 
 int
-file_open(
-    const char *path, struct ingest_source *source, struct file **ret_file)
+file_open(const char *path, struct ingest_source *source,
+    struct file **ret_file)
 {
 	struct file *f = calloc(1, sizeof(*f));
 	struct stat st;
@@ -74,8 +74,7 @@ file_open(
 		error = -EINVAL;
 		goto destroy;
 	}
-	f->known = (struct follow_known){ id_of(&st), 0,
-		(uint64_t)st.st_size };
+	f->known = (struct follow_known){ id_of(&st), 0, (uint64_t)st.st_size };
 	f->modified = st.st_mtim;
 	f->changed = st.st_ctim;
 	f->born = birth_of(f->fd);
@@ -206,8 +205,7 @@ file_seek_end(struct file *f)
 	n = read_at(f->fd, bytes, back, size - back);
 	newline = n > 0 ? memrchr(bytes, '\n', (size_t)n) : NULL;
 	if (newline)
-		f->known.offset =
-		    size - back + (uint64_t)(newline + 1 - bytes);
+		f->known.offset = size - back + (uint64_t)(newline + 1 - bytes);
 	else if (back == size)
 		f->known.offset = 0; /* one line, still being written */
 	lines_init(&f->stream.lines, f->known.offset == 0);
@@ -319,8 +317,7 @@ read_some(struct file *f, char *buffer, bool final)
 	ssize_t n;
 	int error;
 
-	n = read_at(
-	    f->fd, buffer, BOUNDS_READ_BYTES, f->known.offset - before);
+	n = read_at(f->fd, buffer, BOUNDS_READ_BYTES, f->known.offset - before);
 	if (n < 0)
 		return n;
 	if ((size_t)n < before ||

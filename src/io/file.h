@@ -83,8 +83,8 @@ void file_abandon(struct file *f);
  * Writes what was seen into f->known.size_bytes, but for a truncated file,
  * which file_restart() brings up to date.
  */
-struct follow_decision file_look(
-    struct file *f, const char *path, bool *ret_has_changed);
+struct follow_decision file_look(struct file *f, const char *path,
+    bool *ret_has_changed);
 
 /* After a truncation: what was unread is gone, and it begins at byte 0. */
 void file_restart(struct file *f);

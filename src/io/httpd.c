@@ -658,7 +658,7 @@ open_any_socket(int port)
 static int
 describe_socket(int fd, char *text, size_t text_bytes)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
 	socklen_t len = sizeof(address);
 	char host[NI_MAXHOST];
 	char port[NI_MAXSERV];

@@ -78,8 +78,8 @@ loop_on_signals(struct loop *l, const int signals[], size_t n,
 		if (error)
 			return error;
 		l->signals[l->n_signals++].data = l;
-		error = uv_signal_start(
-		    &l->signals[i], signal_came, signals[i]);
+		error = uv_signal_start(&l->signals[i], signal_came,
+		    signals[i]);
 		if (error)
 			return error;
 	}

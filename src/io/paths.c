@@ -27,8 +27,7 @@ append(struct paths *p, const char *path)
 {
 	if (p->n == p->capacity) {
 		size_t capacity = p->capacity ? p->capacity * 2 : 4;
-		char **items =
-		    reallocarray(p->items, capacity, sizeof(*items));
+		char **items = reallocarray(p->items, capacity, sizeof(*items));
 
 		if (!items)
 			return -ENOMEM;

@@ -158,8 +158,8 @@ static void
 need_poll(struct reader *r)
 {
 	if (!uv_is_active((uv_handle_t *)&r->poll))
-		(void)uv_timer_start(
-		    &r->poll, poll_came, BOUNDS_POLL_MS, BOUNDS_POLL_MS);
+		(void)uv_timer_start(&r->poll, poll_came, BOUNDS_POLL_MS,
+		    BOUNDS_POLL_MS);
 }
 
 void
@@ -260,8 +260,8 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 		break;
 	case FOLLOW_TRUNCATED:
 		if (d.lost_bytes)
-			reader_count(f->source, METRICS_LOST_BYTES,
-			    "truncated", d.lost_bytes);
+			reader_count(f->source, METRICS_LOST_BYTES, "truncated",
+			    d.lost_bytes);
 		reader_count(f->source, METRICS_ROTATIONS, "truncated", 1);
 		reader_tell(f->source, EVENT_TRUNCATED, f->file->path, NULL, 0);
 		file_restart(f->file);
@@ -288,8 +288,8 @@ look_held(struct reader_file *f)
 	if (has_changed || f->file->is_behind)
 		f->quiet_since_ms = now_ms;
 	if (f->file->fd >= 0) {
-		if (!follow_finished(&f->file->known, f->quiet_since_ms,
-			now_ms, BOUNDS_HOLD_MS))
+		if (!follow_finished(&f->file->known, f->quiet_since_ms, now_ms,
+			BOUNDS_HOLD_MS))
 			return;
 		file_read_rest(f->file, r->buffer);
 		reader_tell(f->source, EVENT_FINISHED, f->file->path, NULL, 0);
@@ -345,12 +345,14 @@ handle_closed(uv_handle_t *handle)
 void
 reader_destroy(struct reader *r)
 {
-	struct reader_file *f;
+	struct reader_file *f, *next;
 
 	if (!r)
 		return;
-	while ((f = TAILQ_FIRST(&r->files)))
+	for (f = TAILQ_FIRST(&r->files); f; f = next) {
+		next = TAILQ_NEXT(f, entry);
 		reader_forget(f);
+	}
 	uv_close((uv_handle_t *)&r->poll, handle_closed);
 	uv_close((uv_handle_t *)&r->idle, handle_closed);
 }

@@ -109,8 +109,8 @@ void reader_read(struct reader_file *f);
  *
  * Returns what became of the path.  The file may be lost on the way (on_lost).
  */
-enum follow_place reader_look(
-    struct reader_file *f, const char *path, bool *ret_has_changed);
+enum follow_place reader_look(struct reader_file *f, const char *path,
+    bool *ret_has_changed);
 
 /* Looks at all held files, and lets go of those that are finished. */
 void reader_look_held(struct reader *r);

@@ -87,8 +87,8 @@ rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms)
 	if (!r->is_cancelled)
 		(void)uv_async_send(&r->wake);
 	while (r->n_answered < ticket && !r->is_cancelled) {
-		if (pthread_cond_timedwait(
-			&r->answered_or_cancelled, &r->lock, &deadline))
+		if (pthread_cond_timedwait(&r->answered_or_cancelled, &r->lock,
+			&deadline))
 			break; /* ETIMEDOUT */
 	}
 	is_answered = r->n_answered >= ticket;

@@ -27,8 +27,8 @@ scan_descriptor(int fd, struct ingest_stream *stream, char *buffer)
 	bool is_first = true;
 
 	for (;;) {
-		ssize_t n =
-		    read_once(fd, buffer + len, BOUNDS_READ_BYTES - len);
+		ssize_t n = read_once(fd, buffer + len,
+		    BOUNDS_READ_BYTES - len);
 		size_t consumed;
 		int error;
 
@@ -38,8 +38,8 @@ scan_descriptor(int fd, struct ingest_stream *stream, char *buffer)
 		if (is_first && compression_is(str_of(buffer, len)))
 			return -EMEDIUMTYPE;
 		is_first = false;
-		error = ingest_feed(
-		    stream, str_of(buffer, len), n == 0, &consumed);
+		error = ingest_feed(stream, str_of(buffer, len), n == 0,
+		    &consumed);
 		if (error)
 			return error;
 		if (n == 0)

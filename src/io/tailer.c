@@ -85,8 +85,8 @@ struct tailer {
 	struct reader *reader;
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
-	TAILQ_HEAD(, source) sources;
-	TAILQ_HEAD(, place) places;
+	TAILQ_HEAD(source_list, source) sources;
+	TAILQ_HEAD(place_list, place) places;
 };
 
 static struct source *
@@ -110,8 +110,8 @@ static void
 need_retry(struct tailer *t)
 {
 	if (!uv_is_active((uv_handle_t *)&t->retry))
-		(void)uv_timer_start(
-		    &t->retry, retry_came, BOUNDS_POLL_MS, BOUNDS_POLL_MS);
+		(void)uv_timer_start(&t->retry, retry_came, BOUNDS_POLL_MS,
+		    BOUNDS_POLL_MS);
 }
 
 static void
@@ -195,8 +195,10 @@ find_between(struct place *p, const struct reader_file *left)
 			continue;
 		}
 		reader_hold(f);
-		reader_count(&p->source->reader, METRICS_ROTATIONS, "replaced", 1);
-		reader_tell(&p->source->reader, EVENT_FOLLOWING, file->path, NULL, 0);
+		reader_count(&p->source->reader, METRICS_ROTATIONS, "replaced",
+		    1);
+		reader_tell(&p->source->reader, EVENT_FOLLOWING, file->path,
+		    NULL, 0);
 		reader_read(f);
 	}
 	if (d)
@@ -348,8 +350,8 @@ open_place(struct place *p)
 	int error;
 
 	if (p->state == PLACE_IGNORED && !p->is_undecided &&
-	    !stat(p->path, &st) &&
-	    p->ignored.device == st.st_dev && p->ignored.inode == st.st_ino &&
+	    !stat(p->path, &st) && p->ignored.device == st.st_dev &&
+	    p->ignored.inode == st.st_ino &&
 	    p->ignored_size_bytes == (uint64_t)st.st_size) {
 		f = reader_find(t->reader, p->ignored);
 		if (!f || f->place)
@@ -382,8 +384,7 @@ open_place(struct place *p)
 	if (copy != FILE_IS_NO_COPY) {
 		ignore(p, file, EVENT_COPY);
 		p->is_undecided = copy == FILE_MAY_BE_COPY;
-		if (copy == FILE_MAY_BE_COPY ||
-		    !remember_copy(p->source, file))
+		if (copy == FILE_MAY_BE_COPY || !remember_copy(p->source, file))
 			file_destroy(file);
 		return false;
 	}
@@ -426,8 +427,9 @@ leave(struct place *p, enum follow_place why)
 	if (!is_known) {
 		reader_count(&p->source->reader, METRICS_ROTATIONS,
 		    is_removed ? "removed" : "replaced", 1);
-		reader_tell(&p->source->reader, is_removed ? EVENT_REMOVED : EVENT_REPLACED,
-		    p->path, NULL, 0);
+		reader_tell(&p->source->reader,
+		    is_removed ? EVENT_REMOVED : EVENT_REPLACED, p->path, NULL,
+		    0);
 	}
 	p->state = is_removed ? PLACE_MISSING : PLACE_NEW;
 	p->error = 0;
@@ -441,8 +443,8 @@ look_place(struct place *p)
 	bool has_changed = false;
 
 	if (p->current) {
-		enum follow_place place =
-		    reader_look(p->current, p->path, &has_changed);
+		enum follow_place place = reader_look(p->current, p->path,
+		    &has_changed);
 
 		if (p->current && place == FOLLOW_STAYS)
 			return has_changed;
@@ -486,9 +488,9 @@ add_place(struct source *s, const char *path)
 }
 
 static struct place *
-find_place(const struct source *s, char *path)
+find_place(const struct source *s, const char *path)
 {
-	struct place wanted = { .path = path };
+	struct place wanted = { .path = (char *)(uintptr_t)path };
 	void *found = tfind(&wanted, &s->by_path, compare_paths);
 
 	return found ? *(struct place **)found : NULL;
@@ -525,10 +527,10 @@ watch_glob(struct source *s)
 		if (stat(paths.items[i], &st))
 			continue;
 		signature = (signature ^ st.st_ino) * 1099511628211u;
-		signature =
-		    (signature ^ (uint64_t)st.st_mtim.tv_sec) * 1099511628211u;
-		signature =
-		    (signature ^ (uint64_t)st.st_mtim.tv_nsec) * 1099511628211u;
+		signature = (signature ^ (uint64_t)st.st_mtim.tv_sec) *
+		    1099511628211u;
+		signature = (signature ^ (uint64_t)st.st_mtim.tv_nsec) *
+		    1099511628211u;
 		is_recent |= st.st_mtim.tv_sec + 2 >= now.tv_sec;
 	}
 	paths_release(&paths);
@@ -561,7 +563,8 @@ look_match(struct source *s, char *path)
 	if (!stat(path, &st)) {
 		known = reader_find(s->tailer->reader,
 		    (struct follow_id){ st.st_dev, st.st_ino });
-		if (known && (known->file->fd >= 0 ||
+		if (known &&
+		    (known->file->fd >= 0 ||
 			known->file->known.size_bytes ==
 			    (uint64_t)st.st_size)) {
 			known->generation = s->generation;
@@ -686,6 +689,15 @@ files_caught_up(void *arg)
 }
 
 static void
+watches_are_full(void *arg, const char *path, int error)
+{
+	struct tailer *t = arg;
+	struct event event = { EVENT_POLLED, NULL, path, NULL, error };
+
+	t->options.on_event(t->options.arg, &event);
+}
+
+static void
 pass_event_on(void *arg, const struct event *event)
 {
 	struct tailer *t = arg;
@@ -728,7 +740,7 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 
 	if (!t)
 		return -ENOMEM;
-	error = watch_create(loop, look_dir, t, &t->watch);
+	error = watch_create(loop, look_dir, watches_are_full, t, &t->watch);
 	if (error)
 		goto free_tailer;
 	error = reader_create(loop, metrics, &reader_options, &t->reader);
@@ -772,25 +784,37 @@ source_destroy(struct source *s)
 void
 tailer_destroy(struct tailer *t)
 {
-	struct source *s;
-	struct place *p;
+	struct source *s, *next_source;
+	struct place *p, *next_place;
 
 	if (!t)
 		return;
-	while ((p = TAILQ_FIRST(&t->places)))
+	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
+		next_place = TAILQ_NEXT(p, entry);
 		place_destroy(p);
+	}
 	reader_destroy(t->reader);
-	while ((s = TAILQ_FIRST(&t->sources))) {
-		TAILQ_REMOVE(&t->sources, s, entry);
+	for (s = TAILQ_FIRST(&t->sources); s; s = next_source) {
+		next_source = TAILQ_NEXT(s, entry);
 		source_destroy(s);
 	}
 	watch_destroy(t->watch);
 	uv_close((uv_handle_t *)&t->retry, retry_closed);
 }
 
+/* So that increase() sees the first loss and the first rotation. */
+static void
+start_at_zero(const struct source *s)
+{
+	reader_count(&s->reader, METRICS_LOST_BYTES, "truncated", 0);
+	reader_count(&s->reader, METRICS_LOST_BYTES, "removed", 0);
+	reader_count(&s->reader, METRICS_ROTATIONS, "replaced", 0);
+	reader_count(&s->reader, METRICS_ROTATIONS, "removed", 0);
+	reader_count(&s->reader, METRICS_ROTATIONS, "truncated", 0);
+}
+
 int
-tailer_add(
-    struct tailer *t, const char *argument, struct ingest_source *ingest)
+tailer_add(struct tailer *t, const char *argument, struct ingest_source *source)
 {
 	struct source *s = calloc(1, sizeof(*s));
 	struct stat st;
@@ -802,7 +826,7 @@ tailer_add(
 	s->is_glob = paths_is_glob(argument) && lstat(argument, &st) != 0;
 	s->reader = (struct reader_source){ .reader = t->reader,
 		.name = s->argument,
-		.ingest = ingest,
+		.ingest = source,
 		.keeps_finished = s->is_glob };
 	if (!s->argument || (!s->is_glob && !add_place(s, argument))) {
 		free(s->argument);
@@ -810,6 +834,7 @@ tailer_add(
 		return -ENOMEM;
 	}
 	TAILQ_INSERT_TAIL(&t->sources, s, entry);
+	start_at_zero(s);
 	return 0;
 }
 
@@ -886,10 +911,10 @@ tailer_publish(struct tailer *t)
 	TAILQ_FOREACH(p, &t->places, entry)
 		p->source->n_files[state_of(p)]++;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry) {
-		enum files_state state =
-		    f->file->fd >= 0 ? FILES_HELD : FILES_FINISHED;
+		enum files_state state = f->file->fd >= 0 ? FILES_HELD
+							  : FILES_FINISHED;
 
-		if (!f->place)
+		if (!f->place && !f->is_copy)
 			source_of(f->source)->n_files[state]++;
 	}
 	registry_lock(t->metrics->registry);

@@ -36,8 +36,10 @@ struct watch_dir {
 struct watch {
 	uv_loop_t *loop;
 	watch_look_fn look;
+	watch_full_fn on_full;
+	bool is_full; /* it was told */
 	void *arg;
-	TAILQ_HEAD(, watch_dir) dirs;
+	TAILQ_HEAD(dir_list, watch_dir) dirs;
 	uv_timer_t timer;
 	uint64_t n_ticks;
 	uint64_t tick_ms; /* 0 while the timer does not run */
@@ -149,11 +151,21 @@ stop_watching(struct watch_dir *d)
 static bool
 start_watching(struct watch_dir *d)
 {
+	struct watch *w = d->watch;
 	struct stat st;
+	int error;
 
-	if (stat(d->path, &st) || !S_ISDIR(st.st_mode) || is_remote(d->path) ||
-	    uv_fs_event_start(&d->event, event_came, d->path, 0))
+	if (stat(d->path, &st) || !S_ISDIR(st.st_mode) || is_remote(d->path))
 		return false;
+	error = uv_fs_event_start(&d->event, event_came, d->path, 0);
+	if (error == -ENOSPC || error == -EMFILE) {
+		if (!w->is_full)
+			w->on_full(w->arg, d->path, error);
+		w->is_full = true;
+	}
+	if (error)
+		return false;
+	w->is_full = false;
 	d->is_watched = true;
 	d->device = st.st_dev;
 	d->inode = st.st_ino;
@@ -274,8 +286,8 @@ after_events(uv_check_t *check)
 }
 
 int
-watch_create(struct uv_loop_s *loop, watch_look_fn look_fn, void *arg,
-    struct watch **ret_watch)
+watch_create(struct uv_loop_s *loop, watch_look_fn look_fn,
+    watch_full_fn on_full, void *arg, struct watch **ret_watch)
 {
 	struct watch *w = calloc(1, sizeof(*w));
 
@@ -283,6 +295,7 @@ watch_create(struct uv_loop_s *loop, watch_look_fn look_fn, void *arg,
 		return -ENOMEM;
 	w->loop = loop;
 	w->look = look_fn;
+	w->on_full = on_full;
 	w->arg = arg;
 	w->queue_events = read_queue_events();
 	TAILQ_INIT(&w->dirs);

@@ -36,9 +36,18 @@ struct watch_dir;
  */
 typedef bool (*watch_look_fn)(void *arg, struct watch_dir *dir);
 
+/*
+ * The kernel has no room for another watch, and what is in path is polled; told
+ * once, and again only after there was room in between.
+ *
+ * error  -ENOSPC: fs.inotify.max_user_watches; -EMFILE: max_user_instances
+ */
+typedef void (*watch_full_fn)(void *arg, const char *path, int error);
+
 /* Returns 0, -ENOMEM or -Exxx. */
-int watch_create(struct uv_loop_s *loop, watch_look_fn look, void *arg,
-    struct watch **ret_watch) __attribute__((warn_unused_result));
+int watch_create(struct uv_loop_s *loop, watch_look_fn look,
+    watch_full_fn on_full, void *arg, struct watch **ret_watch)
+    __attribute__((warn_unused_result));
 
 /*
  * Closes all handles; the memory is freed by the loop's next turn.  Every

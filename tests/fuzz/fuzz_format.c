@@ -22,6 +22,8 @@ static const struct str lines[] = {
 	STR("200"),
 	STR("\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""),
 	STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"),
+	/* Fits a status, and what follows can be made to cost too much. */
+	STR("200aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"),
 	STR("\x16\x03\x01\x00\xC3\x28\xFF\r\t ,:-"),
 };
 

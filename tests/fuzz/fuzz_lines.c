@@ -1,5 +1,6 @@
 /*
- * lines: however a file comes in, its lines and its bytes are the same.
+ * lines: however a file comes in, its lines and its bytes are the same, and
+ * those that the policy says.
  *
  *	byte 0	bit 0: the bytes are the start of a file
  *	byte 1	how it is cut into reads
@@ -96,6 +97,41 @@ read_file(struct outcome *o, struct str file, bool at_start, uint8_t cuts)
 	assert(!buf_status(&o->text));
 }
 
+/* What the policy in lines.h comes to when the whole file is at hand. */
+static void
+check_policy(const struct outcome *o, struct str file, bool at_start)
+{
+	struct str text = buf_str(&o->text);
+	size_t n_too_long = 0;
+
+	if (at_start && str_starts_with(file, STR("\xEF\xBB\xBF")))
+		file = str_after(file, 3);
+	while (file.len) {
+		struct str line;
+		bool has_newline;
+
+		while (file.len && file.data[0] == '\0')
+			file = str_after(file, 1);
+		line = str_of(file.data, str_find_char(file, '\n'));
+		has_newline = line.len < file.len;
+		file = str_after(file, line.len + has_newline);
+		if (line.len > BOUNDS_LINE_BYTES) {
+			n_too_long++;
+			continue;
+		}
+		if (!has_newline && !line.len)
+			break;
+		if (has_newline && line.len && line.data[line.len - 1] == '\r')
+			line.len--;
+		assert(str_starts_with(text, line));
+		text = str_after(text, line.len);
+		assert(str_starts_with(text, STR("\n")));
+		text = str_after(text, 1);
+	}
+	assert(!text.len);
+	assert(o->n_too_long == n_too_long);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -110,6 +146,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_file(&whole, buf_str(&file), at_start, 0);
 	read_file(&cut, buf_str(&file), at_start, cuts);
 
+	check_policy(&whole, buf_str(&file), at_start);
 	assert(str_equal(buf_str(&whole.text), buf_str(&cut.text)));
 	assert(whole.n_too_long == cut.n_too_long);
 	for (i = 0; i < LINES_BYTES_N; i++)
