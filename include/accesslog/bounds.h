@@ -110,4 +110,31 @@
 #define BOUNDS_HTTP_IDLE_SECONDS 10
 #define BOUNDS_HTTP_ADDRESSES 16
 
+/*
+ * A connection that did not get on for this long has stalled.  A round trip to
+ * the other side of the earth takes less.
+ */
+#define BOUNDS_HTTP_STALLED_MS 333u
+
+/*
+ * libmicrohttpd closes what is silent for the idle limit.  So what still has
+ * no whole request after twice that time is dripping it.
+ */
+#define BOUNDS_HTTP_DRIPPING_SECONDS (2 * BOUNDS_HTTP_IDLE_SECONDS)
+
+/*
+ * Answers on their way to clients of one address: one of the largest, and one
+ * beside it.  Of 1 MiB, as many as there may be connections before the oldest
+ * are closed: these are never closed for it.
+ */
+#define BOUNDS_HTTP_BODIES_BYTES ((size_t)2 * BOUNDS_REPLY_BYTES)
+
+/*
+ * What libmicrohttpd sends in one turn of its loop, and keeps a copy of until
+ * it has closed the connection.  A large answer goes out in few turns, because
+ * others may be rendered between them.
+ */
+#define BOUNDS_HTTP_BLOCK_MIN_BYTES ((size_t)64 * 1024)
+#define BOUNDS_HTTP_BLOCK_MAX_BYTES ((size_t)512 * 1024)
+
 #endif

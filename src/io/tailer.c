@@ -1,7 +1,6 @@
 #include "io/tailer.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <search.h>
 #include <stddef.h>
@@ -17,6 +16,7 @@
 #include "io/file.h"
 #include "io/paths.h"
 #include "io/reader.h"
+#include "io/rotated.h"
 #include "io/watch.h"
 
 /*
@@ -126,84 +126,24 @@ set_state(struct place *p, enum place_state state, int error,
 		reader_tell(&p->source->reader, event, p->path, NULL, error);
 }
 
-/* Whether name is stem with what a rotation adds: ".1", "-20260131", ".old" */
-static bool
-is_rotated_name(const char *name, const char *stem)
-{
-	size_t len = strlen(stem);
-
-	if (strncmp(name, stem, len) != 0 || !name[len])
-		return false;
-	name += len;
-	if (!strcmp(name, ".old"))
-		return true;
-	return strchr(".-_", name[0]) &&
-	    strspn(name, ".-_0123456789T:") == strlen(name);
-}
-
-static bool
-is_later(struct timespec a, struct timespec b)
-{
-	return a.tv_sec > b.tv_sec ||
-	    (a.tv_sec == b.tv_sec && a.tv_nsec >= b.tv_nsec);
-}
-
-/* Whether f, beside the log, came after left and is not a copy of it. */
-static bool
-came_between(const struct file *f, const struct file *left)
-{
-	if (!f->known.size_bytes || file_is_compressed(f) ||
-	    file_compare(f, left) != FILE_IS_NO_COPY)
-		return false;
-	if (f->born.tv_sec && left->born.tv_sec)
-		return is_later(f->born, left->born);
-	return is_later(f->modified, left->modified);
-}
-
-/*
- * A file that came to the path and was rotated away between two looks has no
- * descriptor of ours.  It is beside the log, under a rotated name, younger
- * than the file that we have left.
- */
+/* A file that came and went between two looks is read as if it were held. */
 static void
-find_between(struct place *p, const struct reader_file *left)
+take_rotated(void *arg, struct file *file)
 {
-	struct tailer *t = p->source->tailer;
-	char *directory = paths_parent(p->path);
-	DIR *d = directory ? opendir(directory) : NULL;
-	const struct dirent *e;
+	const struct place *p = arg;
+	struct reader_source *s = &p->source->reader;
+	struct reader_file *f = NULL;
 
-	while (d && (e = readdir(d))) {
-		struct reader_file *f;
-		struct file *file;
-		char *path;
-
-		if (!is_rotated_name(e->d_name, paths_name(p->path)) ||
-		    asprintf(&path, "%s/%s", directory, e->d_name) < 0)
-			continue;
-		if (file_open(path, p->source->reader.ingest, &file)) {
-			free(path);
-			continue;
-		}
-		free(path);
-		f = reader_find(t->reader, file->known.id) ||
-			!came_between(file, left->file)
-		    ? NULL
-		    : reader_add(&p->source->reader, file);
-		if (!f) {
-			file_destroy(file);
-			continue;
-		}
-		reader_hold(f);
-		reader_count(&p->source->reader, METRICS_ROTATIONS, "replaced",
-		    1);
-		reader_tell(&p->source->reader, EVENT_FOLLOWING, file->path,
-		    NULL, 0);
-		reader_read(f);
+	if (!reader_find(s->reader, file->known.id))
+		f = reader_add(s, file);
+	if (!f) {
+		file_destroy(file);
+		return;
 	}
-	if (d)
-		(void)closedir(d);
-	free(directory);
+	reader_hold(f);
+	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
+	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
+	reader_read(f);
 }
 
 /* Watches the directories that lead to the place. */
@@ -434,7 +374,8 @@ leave(struct place *p, enum follow_place why)
 	p->state = is_removed ? PLACE_MISSING : PLACE_NEW;
 	p->error = 0;
 	watch_place(p);
-	find_between(p, f);
+	rotated_visit(p->path, f->file, p->source->reader.ingest, take_rotated,
+	    p);
 }
 
 static bool
@@ -497,49 +438,37 @@ find_place(const struct source *s, const char *path)
 }
 
 /*
- * Watches the directories of a glob, and returns a number that changes when
- * one of them does; 0 when a change may have been too recent to be seen in
- * its time stamp.
+ * Watches the directories of a glob.
+ *
+ * Returns their signature (paths.h), or 0 without memory.
  */
 static uint64_t
 watch_glob(struct source *s)
 {
 	struct watch_dir **dirs;
-	uint64_t signature = 1469598103934665603u; /* FNV-1a */
-	struct timespec now;
 	struct paths paths;
+	uint64_t signature = 0;
 	size_t i, n = 0;
-	bool is_recent = false;
 
 	if (paths_glob_directories(s->argument, &paths))
 		return 0;
 	dirs = calloc(paths.n + 1, sizeof(struct watch_dir *));
-	if (!dirs) {
-		paths_release(&paths);
-		return 0;
-	}
-	(void)timespec_get(&now, TIME_UTC);
+	if (!dirs)
+		goto release_paths;
 	for (i = 0; i < paths.n; i++) {
-		struct stat st;
-
 		if (!watch_acquire(s->tailer->watch, paths.items[i], &dirs[n]))
 			n++;
-		if (stat(paths.items[i], &st))
-			continue;
-		signature = (signature ^ st.st_ino) * 1099511628211u;
-		signature = (signature ^ (uint64_t)st.st_mtim.tv_sec) *
-		    1099511628211u;
-		signature = (signature ^ (uint64_t)st.st_mtim.tv_nsec) *
-		    1099511628211u;
-		is_recent |= st.st_mtim.tv_sec + 2 >= now.tv_sec;
 	}
-	paths_release(&paths);
 	for (i = 0; i < s->n_dirs; i++)
 		watch_release(s->dirs[i]);
 	free(s->dirs);
 	s->dirs = dirs;
 	s->n_dirs = n;
-	return is_recent ? 0 : signature;
+	signature = paths_signature(&paths);
+
+release_paths:
+	paths_release(&paths);
+	return signature;
 }
 
 /* One match of a glob.  Returns whether something has changed. */

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "accesslog/bounds.h"
+#include "io/paths.h"
 
 /* What the kernel's inotify(7) queues when nothing else is set. */
 #define DEFAULT_QUEUED_EVENTS 16384
@@ -127,14 +128,34 @@ event_came(uv_fs_event_t *handle, const char *name, int events, int status)
 	}
 }
 
-/* Whether d->path leads to the directory that is watched. */
+/*
+ * The directory itself, or where that does not exist the nearest one above it,
+ * in which it will appear.  Returns its path, owned by the caller, or NULL.
+ */
+static char *
+nearest_directory(const char *path, struct stat *ret_stat)
+{
+	char *here = strdup(path);
+
+	while (here && (stat(here, ret_stat) || !S_ISDIR(ret_stat->st_mode))) {
+		bool is_top = !strcmp(here, "/") || !strcmp(here, ".");
+		char *above = is_top ? NULL : paths_parent(here);
+
+		free(here);
+		here = above;
+	}
+	return here;
+}
+
+/* Whether what is watched is still the nearest directory of the path. */
 static bool
 leads_there(const struct watch_dir *d)
 {
 	struct stat st;
+	char *path = nearest_directory(d->path, &st);
 
-	return !stat(d->path, &st) && st.st_dev == d->device &&
-	    st.st_ino == d->inode;
+	free(path);
+	return path && st.st_dev == d->device && st.st_ino == d->inode;
 }
 
 static void
@@ -153,11 +174,15 @@ start_watching(struct watch_dir *d)
 {
 	struct watch *w = d->watch;
 	struct stat st;
+	char *path = nearest_directory(d->path, &st);
 	int error;
 
-	if (stat(d->path, &st) || !S_ISDIR(st.st_mode) || is_remote(d->path))
+	if (!path || is_remote(path)) {
+		free(path);
 		return false;
-	error = uv_fs_event_start(&d->event, event_came, d->path, 0);
+	}
+	error = uv_fs_event_start(&d->event, event_came, path, 0);
+	free(path);
 	if (error == -ENOSPC || error == -EMFILE) {
 		if (!w->is_full)
 			w->on_full(w->arg, d->path, error);

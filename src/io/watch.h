@@ -9,9 +9,10 @@
  *	            and then one more, so that nothing falls between
  *
  * An idle directory costs nothing; a busy one four looks a second, whatever
- * the rate of writes.  A directory that cannot be watched (it does not exist,
- * is on a network file system, or the table of watches is full) stays POLLED,
- * slowly while nothing happens in it.
+ * the rate of writes.  A directory that cannot be watched (it is on a network
+ * file system, or the table of watches is full) stays POLLED, slowly while
+ * nothing happens in it.  For one that does not exist the nearest directory
+ * above it is watched, in which it, or what leads to it, will appear.
  *
  * When inotify's queue overflows the kernel drops events, and libuv does not
  * say so.  It shows in that a whole queue of events arrives at once; then

@@ -53,6 +53,26 @@ def test_a_missing_file_in_a_directory_that_is_there_causes_none(exporter, logs)
     assert daemon.wake_ups() - before == 0
 
 
+def test_a_missing_directory_causes_none_and_is_noticed(exporter, make_log, logs):
+    """The nearest directory above it is watched, and the one below as it comes."""
+    folder = logs / "a" / "b"
+    many = []
+    daemon = exporter(folder / "access.log", logs / "c" / "*" / "access.log")
+    settled(daemon)
+    before = daemon.wake_ups()
+    window(3)
+    assert daemon.wake_ups() - before == 0
+    for path, source in (
+        (folder / "access.log", folder / "access.log"),
+        (logs / "c" / "d" / "access.log", logs / "c" / "*" / "access.log"),
+    ):
+        path.parent.mkdir(parents=True)
+        many.append(make_log(path, source=source))
+        many[-1].write(5)
+        wait_for(lambda path=path: daemon.has_open(path))
+        assert_counted(daemon, *many)
+
+
 @pytest.mark.parametrize("rate", [1000, 10_000])
 def test_a_busy_file_causes_a_handful_whatever_the_rate(exporter, log, rate):
     """A write a line, as an unbuffered server does; nobody scrapes meanwhile."""
