@@ -127,6 +127,44 @@ reader_reopen(struct reader_file *f, struct file *file)
 	return true;
 }
 
+/* What it lags behind by goes with it. */
+static void
+rebind_file(struct reader_file *f, struct ingest_source *to)
+{
+	const struct follow_known *known = &f->file->known;
+	int64_t lag_bytes = (int64_t)(known->size_bytes - known->offset);
+
+	ingest_grow(&f->file->stream, -lag_bytes);
+	ingest_stream_rebind(&f->file->stream, to);
+	ingest_grow(&f->file->stream, lag_bytes);
+}
+
+void
+reader_move(struct reader_file *f, struct reader_source *to)
+{
+	struct place *place = f->place;
+	const struct reader_options *o = &to->reader->options;
+
+	rebind_file(f, to->ingest);
+	f->source = to;
+	f->place = NULL;
+	if (place)
+		o->on_lost(o->arg, place, -ENOENT);
+}
+
+void
+reader_rebind(struct reader_source *s, struct ingest_source *to)
+{
+	struct reader_file *f;
+
+	TAILQ_FOREACH(f, &s->reader->files, entry) {
+		if (f->source == s)
+			rebind_file(f, to);
+	}
+	s->ingest = to;
+	s->told_no_format = false;
+}
+
 void
 reader_forget(struct reader_file *f)
 {

@@ -91,6 +91,15 @@ void reader_close(struct reader_file *f);
  */
 bool reader_reopen(struct reader_file *f, struct file *file);
 
+/*
+ * Its source becomes another, at the same offset; it is held until a place
+ * takes it.  Whoever had it as current has it no more.
+ */
+void reader_move(struct reader_file *f, struct reader_source *to);
+
+/* The lines of all files of s go to another ingest source from now on. */
+void reader_rebind(struct reader_source *s, struct ingest_source *to);
+
 /* Closes and frees it. */
 void reader_forget(struct reader_file *f);
 

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <search.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,7 +68,11 @@ struct source {
 	TAILQ_ENTRY(source) entry;
 	struct tailer *tailer;
 	struct reader_source reader;
+	char *name;
 	char *argument;
+	struct paths excludes;
+	struct source *first; /* of the same name: where files are counted */
+	bool is_stale; /* not added again, and about to go */
 	bool is_glob;
 	bool has_started; /* what appears from now on is read from byte 0 */
 	unsigned generation; /* looks at the glob */
@@ -86,6 +91,7 @@ struct tailer {
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(source_list, source) sources;
+	struct source_list added; /* between begin and commit */
 	TAILQ_HEAD(place_list, place) places;
 };
 
@@ -255,7 +261,9 @@ remember_copy(struct source *s, struct file *file)
 static bool
 adopt(struct place *p, struct reader_file *known, struct file *file)
 {
-	if (known->place && known->place != p) {
+	if (source_of(known->source)->is_stale) {
+		reader_move(known, &p->source->reader);
+	} else if (known->place && known->place != p) {
 		ignore(p, file, EVENT_DUPLICATE);
 		return true;
 	}
@@ -403,6 +411,8 @@ place_destroy(struct place *p)
 
 	for (i = 0; i < p->n_dirs; i++)
 		watch_release(p->dirs[i]);
+	if (p->current)
+		reader_forget(p->current);
 	(void)tdelete(p, &p->source->by_path, compare_paths);
 	TAILQ_REMOVE(&p->source->tailer->places, p, entry);
 	free(p->path);
@@ -471,6 +481,21 @@ release_paths:
 	return signature;
 }
 
+static bool
+is_excluded(const struct source *s, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < s->excludes.n; i++) {
+		const char *pattern = s->excludes.items[i];
+		bool is_whole = strchr(pattern, '/');
+
+		if (!fnmatch(pattern, is_whole ? path : paths_name(path), 0))
+			return true;
+	}
+	return false;
+}
+
 /* One match of a glob.  Returns whether something has changed. */
 static bool
 look_match(struct source *s, char *path)
@@ -500,7 +525,7 @@ look_match(struct source *s, char *path)
 			return false;
 		}
 	}
-	p = add_place(s, path);
+	p = is_excluded(s, path) ? NULL : add_place(s, path);
 	if (!p)
 		return false;
 	p->generation = s->generation;
@@ -678,6 +703,7 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 	t->metrics = metrics;
 	t->options = *options;
 	TAILQ_INIT(&t->sources);
+	TAILQ_INIT(&t->added);
 	TAILQ_INIT(&t->places);
 	(void)uv_timer_init(loop, &t->retry); /* cannot fail */
 	t->retry.data = t;
@@ -705,8 +731,10 @@ source_destroy(struct source *s)
 	for (i = 0; i < s->n_dirs; i++)
 		watch_release(s->dirs[i]);
 	free(s->dirs);
+	paths_release(&s->excludes);
 	paths_release(&s->reader.formats);
 	free(s->argument);
+	free(s->name);
 	free(s);
 }
 
@@ -718,6 +746,7 @@ tailer_destroy(struct tailer *t)
 
 	if (!t)
 		return;
+	tailer_cancel(t);
 	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
 		next_place = TAILQ_NEXT(p, entry);
 		place_destroy(p);
@@ -731,6 +760,35 @@ tailer_destroy(struct tailer *t)
 	uv_close((uv_handle_t *)&t->retry, retry_closed);
 }
 
+static void
+set_gauge(struct tailer *t, enum metrics_id id, const struct str values[],
+    uint64_t value)
+{
+	int error = metrics_set(t->metrics, id, values, decimal_of(value));
+
+	(void)error; /* out of memory: a gauge of the exporter's own is old */
+}
+
+static void
+publish_source(struct tailer *t, const struct source *s)
+{
+	static const char *const names[FILES_N] = {
+		[FILES_FOLLOWING] = "following",
+		[FILES_HELD] = "held",
+		[FILES_MISSING] = "missing",
+		[FILES_UNREADABLE] = "unreadable",
+		[FILES_IGNORED] = "ignored",
+		[FILES_FINISHED] = "finished",
+	};
+	struct str values[2] = { str_from(s->name) };
+	size_t i;
+
+	for (i = 0; i < FILES_N; i++) {
+		values[1] = str_from(names[i]);
+		set_gauge(t, METRICS_FILES, values, s->n_files[i]);
+	}
+}
+
 /* So that increase() sees the first loss and the first rotation. */
 static void
 start_at_zero(const struct source *s)
@@ -742,53 +800,173 @@ start_at_zero(const struct source *s)
 	reader_count(&s->reader, METRICS_ROTATIONS, "truncated", 0);
 }
 
+void
+tailer_begin(struct tailer *t)
+{
+	tailer_cancel(t);
+}
+
+void
+tailer_cancel(struct tailer *t)
+{
+	struct source *s, *next;
+
+	for (s = TAILQ_FIRST(&t->added); s; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		TAILQ_REMOVE(&t->added, s, entry);
+		source_destroy(s);
+	}
+}
+
 int
-tailer_add(struct tailer *t, const char *argument, struct ingest_source *source)
+tailer_add(struct tailer *t, const struct tailer_path *path)
 {
 	struct source *s = calloc(1, sizeof(*s));
 	struct stat st;
+	size_t i;
+	int error = 0;
 
 	if (!s)
 		return -ENOMEM;
 	s->tailer = t;
-	s->argument = strdup(argument);
-	s->is_glob = paths_is_glob(argument) && lstat(argument, &st) != 0;
-	s->reader = (struct reader_source){ .reader = t->reader,
-		.name = s->argument,
-		.ingest = source,
-		.keeps_finished = s->is_glob };
-	if (!s->argument || (!s->is_glob && !add_place(s, argument))) {
-		free(s->argument);
-		free(s);
+	s->name = strdup(path->name);
+	s->argument = strdup(path->argument);
+	for (i = 0; i < path->n_excludes && !error; i++)
+		error = paths_add(&s->excludes, path->excludes[i]);
+	if (!s->name || !s->argument || error) {
+		source_destroy(s);
 		return -ENOMEM;
 	}
-	TAILQ_INSERT_TAIL(&t->sources, s, entry);
-	start_at_zero(s);
+	s->is_glob = paths_is_glob(s->argument) && lstat(s->argument, &st) != 0;
+	s->reader = (struct reader_source){ .reader = t->reader,
+		.name = s->name,
+		.ingest = path->ingest,
+		.keeps_finished = s->is_glob };
+	TAILQ_INSERT_TAIL(&t->added, s, entry);
 	return 0;
 }
 
-void
-tailer_start(struct tailer *t)
+static struct source *
+find_added(const struct tailer *t, const struct source *live)
 {
 	struct source *s;
-	struct place *p;
 
-	TAILQ_FOREACH(p, &t->places, entry)
-		(void)look_place(p);
-	TAILQ_FOREACH(s, &t->sources, entry) {
-		if (s->is_glob)
-			(void)look_glob(s);
-		s->has_started = true;
+	TAILQ_FOREACH(s, &t->added, entry) {
+		if (!strcmp(s->name, live->name) &&
+		    !strcmp(s->argument, live->argument))
+			return s;
+	}
+	return NULL;
+}
+
+/* s goes on with what was said anew of it; takes anew. */
+static void
+renew(struct source *s, struct source *anew)
+{
+	struct tailer *t = s->tailer;
+	struct paths excludes = s->excludes;
+	struct place *p, *next;
+
+	s->excludes = anew->excludes;
+	anew->excludes = excludes;
+	s->signature = 0;
+	reader_rebind(&s->reader, anew->reader.ingest);
+	TAILQ_REMOVE(&t->added, anew, entry);
+	source_destroy(anew);
+	for (p = TAILQ_FIRST(&t->places); p; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->source == s && is_excluded(s, p->path))
+			place_destroy(p);
 	}
 }
 
+/* Nothing of it is followed any more. */
 static void
-set_gauge(struct tailer *t, enum metrics_id id, const struct str values[],
-    uint64_t value)
+drop_source(struct source *s)
 {
-	int error = metrics_set(t->metrics, id, values, decimal_of(value));
+	struct tailer *t = s->tailer;
+	struct reader_file *f, *next_file;
+	struct place *p, *next_place;
 
-	(void)error; /* out of memory: a gauge of the exporter's own is old */
+	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
+		next_place = TAILQ_NEXT(p, entry);
+		if (p->source == s)
+			place_destroy(p);
+	}
+	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
+		next_file = TAILQ_NEXT(f, entry);
+		if (f->source == &s->reader)
+			reader_forget(f);
+	}
+	memset(s->n_files, 0, sizeof(s->n_files));
+	registry_lock(t->metrics->registry);
+	publish_source(t, s);
+	registry_unlock(t->metrics->registry);
+	TAILQ_REMOVE(&t->sources, s, entry);
+	source_destroy(s);
+}
+
+static void
+start_source(struct source *s)
+{
+	struct place *p = NULL;
+
+	start_at_zero(s);
+	if (s->is_glob)
+		(void)look_glob(s);
+	else if (!is_excluded(s, s->argument))
+		p = add_place(s, s->argument);
+	if (p)
+		(void)look_place(p);
+	s->has_started = true;
+}
+
+/* Files are counted at the first of the sources that share a name. */
+static void
+find_firsts(struct tailer *t)
+{
+	struct source *s;
+
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		struct source *first = TAILQ_FIRST(&t->sources);
+
+		while (strcmp(first->name, s->name) != 0)
+			first = TAILQ_NEXT(first, entry);
+		s->first = first;
+	}
+}
+
+/*
+ * New sources are opened before the old ones go, so that a file that only
+ * changes its source is moved, with its offset.
+ */
+void
+tailer_commit(struct tailer *t)
+{
+	struct source *s, *next;
+
+	TAILQ_FOREACH(s, &t->sources, entry)
+		s->is_stale = true;
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		struct source *anew = find_added(t, s);
+
+		if (!anew)
+			continue;
+		s->is_stale = false;
+		renew(s, anew);
+	}
+	for (s = TAILQ_FIRST(&t->added); s; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		TAILQ_REMOVE(&t->added, s, entry);
+		TAILQ_INSERT_TAIL(&t->sources, s, entry);
+		start_source(s);
+	}
+	for (s = TAILQ_FIRST(&t->sources); s; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (s->is_stale)
+			drop_source(s);
+	}
+	find_firsts(t);
 }
 
 static enum files_state
@@ -808,26 +986,6 @@ state_of(const struct place *p)
 	return FILES_MISSING;
 }
 
-static void
-publish_source(struct tailer *t, const struct source *s)
-{
-	static const char *const names[FILES_N] = {
-		[FILES_FOLLOWING] = "following",
-		[FILES_HELD] = "held",
-		[FILES_MISSING] = "missing",
-		[FILES_UNREADABLE] = "unreadable",
-		[FILES_IGNORED] = "ignored",
-		[FILES_FINISHED] = "finished",
-	};
-	struct str values[2] = { str_from(s->argument) };
-	size_t i;
-
-	for (i = 0; i < FILES_N; i++) {
-		values[1] = str_from(names[i]);
-		set_gauge(t, METRICS_FILES, values, s->n_files[i]);
-	}
-}
-
 void
 tailer_publish(struct tailer *t)
 {
@@ -838,16 +996,18 @@ tailer_publish(struct tailer *t)
 	TAILQ_FOREACH(s, &t->sources, entry)
 		memset(s->n_files, 0, sizeof(s->n_files));
 	TAILQ_FOREACH(p, &t->places, entry)
-		p->source->n_files[state_of(p)]++;
+		p->source->first->n_files[state_of(p)]++;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry) {
 		enum files_state state = f->file->fd >= 0 ? FILES_HELD
 							  : FILES_FINISHED;
 
 		if (!f->place && !f->is_copy)
-			source_of(f->source)->n_files[state]++;
+			source_of(f->source)->first->n_files[state]++;
 	}
 	registry_lock(t->metrics->registry);
-	TAILQ_FOREACH(s, &t->sources, entry)
-		publish_source(t, s);
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		if (s->first == s)
+			publish_source(t, s);
+	}
 	registry_unlock(t->metrics->registry);
 }
