@@ -28,8 +28,8 @@ static const struct {
 	{ SIZE + 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
 	{ UINT64_MAX, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
 	/* Shorter than seen, but not than read: an editor at the last line. */
-	{ SIZE - 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
-	{ OFFSET, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
+	{ SIZE - 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 1 },
+	{ OFFSET, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, SIZE - OFFSET },
 
 	/* Cut: shorter than what was read, whatever the anchor says. */
 	{ OFFSET - 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_TRUNCATED, 300 },
