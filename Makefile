@@ -130,7 +130,7 @@ $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
-	pcre2_compile_8 pcre2_match_context_create_8)
+	pcre2_compile_context_create_8 pcre2_match_context_create_8)
 $(fuzz): %: %.o $(fuzz_driver)
 $(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
 $(bench): %: %.o

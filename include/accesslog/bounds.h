@@ -33,11 +33,11 @@
 #define BOUNDS_FORMAT_ITEMS 4096
 
 /*
- * Backtracking steps of one match.  A line of BOUNDS_LINE_BYTES whose every
- * byte is a quote costs three steps a byte; a hundred times that is refused
- * within some tens of milliseconds, and a line is never worth more.
+ * Backtracking steps of one match.  The shipped formats take at most three a
+ * byte, 196,608 for a line of BOUNDS_LINE_BYTES.  An expression of the user's
+ * that needs more is given up after some tens of milliseconds.
  */
-#define BOUNDS_MATCH_STEPS 1000000u
+#define BOUNDS_MATCH_STEPS 250000u
 #define BOUNDS_MATCH_HEAP_KIB 4096u
 
 /* Lines and bytes looked at to recognise a format. */
@@ -86,6 +86,9 @@
 
 /* A file that was renamed away is let go when it was quiet for this long. */
 #define BOUNDS_HOLD_MS (60u * 1000)
+
+/* Finished files of one path that are remembered, should they come back. */
+#define BOUNDS_FINISHED 16
 
 /* A busy directory is looked at this often, and is quiet after so many. */
 #define BOUNDS_TICK_MS 250

@@ -183,11 +183,14 @@ sentence_of(enum event_kind kind)
 	case EVENT_MISSING:
 		return (struct sentence){ LOG_WARN,
 			"the file does not exist; waiting for it" };
+	case EVENT_NO_MATCH:
+		return (struct sentence){ LOG_INFO,
+			"nothing matches the pattern; waiting" };
 	case EVENT_UNREADABLE:
 		return (struct sentence){ LOG_WARN,
 			"the file cannot be read; trying again" };
 	case EVENT_COMPRESSED:
-		return (struct sentence){ LOG_INFO,
+		return (struct sentence){ LOG_WARN,
 			"the file is compressed and left alone" };
 	case EVENT_DUPLICATE:
 		return (struct sentence){ LOG_INFO,
@@ -208,8 +211,7 @@ sentence_of(enum event_kind kind)
 		return (struct sentence){ LOG_INFO,
 			"the file was truncated; reading from its start" };
 	case EVENT_FINISHED:
-		return (
-		    struct sentence){ LOG_INFO, "the old file is finished" };
+		return (struct sentence){ LOG_DEBUG, "finished" };
 	case EVENT_FORMAT:
 		return (struct sentence){ LOG_INFO, "format recognised" };
 	case EVENT_NO_FORMAT:
@@ -287,6 +289,19 @@ open_files_allowed(void)
 	    : limit.rlim_cur / 2;
 }
 
+/* Whether file i of the command line stands there a second time. */
+static bool
+was_given_before(const struct options *o, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++) {
+		if (!strcmp(o->files[j], o->files[i]))
+			return true;
+	}
+	return false;
+}
+
 static int
 add_sources(struct serve *s)
 {
@@ -297,6 +312,8 @@ add_sources(struct serve *s)
 	for (i = 0; i < o->n_files && !error; i++) {
 		struct ingest_source *source;
 
+		if (was_given_before(o, i))
+			continue;
 		error = pipeline_add_source(&s->pipeline, o, o->files[i],
 		    &source);
 		if (!error)

@@ -40,8 +40,8 @@ static const char help[] =
     "                             vhost_combined, nginx_timed, apache_timed, or\n"
     "                             grok: '%{COMBINED} %{SECONDS:request_time}'\n"
     "  --read-from=end|beginning  of files that are there at the start (end)\n"
-    "  --web.listen-address=ADDR  HOST:PORT, [IPV6]:PORT or :PORT; may be given\n"
-    "                             again (:9649)\n"
+    "  --web.listen-address=ADDR  HOST:PORT, [IPV6]:PORT, :PORT or PORT; may be\n"
+    "                             given again (:9649)\n"
     "  --web.telemetry-path=PATH  (/metrics)\n"
     "  --log.level=LEVEL          debug, info, warn or error (info)\n"
     "  --log.format=FORMAT        logfmt or json (logfmt)\n"
@@ -58,8 +58,8 @@ set_path(struct options *o, const char *path)
 {
 	if (path[0] != '/' || strpbrk(path, "?#% "))
 		return COMPLAIN("--web.telemetry-path=%s: a path begins with "
-				"\"/\" and has no ?, # or %%; write "
-				"/metrics\n",
+				"\"/\" and has no ?, #, %% or space; "
+				"write /metrics\n",
 		    path);
 	if (!strcmp(path, "/") || !strcmp(path, "/-/healthy") ||
 	    !strcmp(path, "/-/ready"))
@@ -75,9 +75,13 @@ set(struct options *o, int id, const char *value)
 {
 	switch (id) {
 	case ID_FORMAT:
+		if (strcmp(o->format, "auto") != 0)
+			return COMPLAIN("--format was given twice; it holds "
+					"for all files, write it once\n");
 		o->format = value;
 		return OPTIONS_RUN;
 	case ID_READ_FROM:
+		o->has_read_from = true;
 		o->from_start = !strcmp(value, "beginning");
 		if (o->from_start || !strcmp(value, "end"))
 			return OPTIONS_RUN;
@@ -141,12 +145,18 @@ static enum options_result
 complain_of(char *argument, int what)
 {
 	const char *near;
+	size_t i;
 
 	if (what == ':')
 		return COMPLAIN(
 		    "%s needs a value; write %s=VALUE (see --help)\n", argument,
 		    argument);
 	argument[strcspn(argument, "=")] = '\0';
+	for (i = 0; known[i].name; i++) {
+		if (!strcmp(argument + strspn(argument, "-"), known[i].name))
+			return COMPLAIN("%s takes no value; write it alone\n",
+			    argument);
+	}
 	near = nearest(argument);
 	if (near)
 		return COMPLAIN("unknown option \"%s\"; did you mean --%s? "
@@ -184,8 +194,13 @@ check_files(struct options *o)
 static enum options_result
 check_scan(const struct options *o)
 {
-	if (o->command == OPTIONS_SCAN && (o->n_addresses || o->telemetry_path))
+	if (o->command != OPTIONS_SCAN)
+		return OPTIONS_RUN;
+	if (o->n_addresses || o->telemetry_path)
 		return COMPLAIN("scan serves nothing; leave out --web.*\n");
+	if (o->has_read_from)
+		return COMPLAIN("scan reads all of a file; leave out "
+				"--read-from\n");
 	return OPTIONS_RUN;
 }
 

@@ -18,6 +18,7 @@ enum options_command {
 struct options {
 	enum options_command command;
 	const char *format;
+	bool has_read_from;
 	bool from_start;
 	size_t n_addresses;
 	const char *addresses[BOUNDS_HTTP_ADDRESSES];

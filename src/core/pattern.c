@@ -190,14 +190,20 @@ compile(const struct writer *w, pcre2_code **ret_code,
 {
 	PCRE2_UCHAR message[120];
 	PCRE2_SIZE offset;
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	pcre2_code *code;
 	uint32_t n_groups = 0;
 	int number;
 
+	if (!context)
+		return -ENOMEM;
+	/* However PCRE2 was built, "." is every byte of a line. */
+	(void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
 	code = pcre2_compile((PCRE2_SPTR)w->out.data, w->out.len,
 	    PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE |
 		PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF,
-	    &number, &offset, NULL);
+	    &number, &offset, context);
+	pcre2_compile_context_free(context);
 	if (!code) {
 		if (number == PCRE2_ERROR_HEAP_FAILED ||
 		    number == PCRE2_ERROR_NOMEMORY)

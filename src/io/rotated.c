@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "io/paths.h"
 
-/* Whether name is stem with what a rotation adds. */
-static bool
-is_rotated_name(const char *name, const char *stem)
+bool
+rotated_is_name(const char *name, const char *stem)
 {
 	size_t len = strlen(stem);
 
@@ -19,30 +19,23 @@ is_rotated_name(const char *name, const char *stem)
 	if (!strcmp(name, ".old"))
 		return true;
 	return strchr(".-_", name[0]) &&
-	    strspn(name, ".-_0123456789T:") == strlen(name);
+	    strspn(name, ".-_0123456789T:") == strlen(name) &&
+	    (name[0] == '.' || strspn(name + 1, "0123456789") >= 4);
 }
 
 static bool
-is_later(struct timespec a, struct timespec b)
+came_after(const struct file *f, struct timespec since)
 {
-	return a.tv_sec > b.tv_sec ||
-	    (a.tv_sec == b.tv_sec && a.tv_nsec >= b.tv_nsec);
-}
+	struct timespec born = f->born.tv_sec ? f->born : f->modified;
 
-/* Whether f came after left and is not a copy of it. */
-static bool
-came_after(const struct file *f, const struct file *left)
-{
-	if (!f->known.size_bytes || follow_same(f->known.id, left->known.id) ||
-	    file_is_compressed(f) || file_compare(f, left) != FILE_IS_NO_COPY)
+	if (!f->known.size_bytes || file_is_compressed(f))
 		return false;
-	if (f->born.tv_sec && left->born.tv_sec)
-		return is_later(f->born, left->born);
-	return is_later(f->modified, left->modified);
+	return born.tv_sec > since.tv_sec ||
+	    (born.tv_sec == since.tv_sec && born.tv_nsec >= since.tv_nsec);
 }
 
-void
-rotated_visit(const char *path, const struct file *left,
+static void
+visit_beside(const char *path, struct timespec since,
     struct ingest_source *source, rotated_fn take, void *arg)
 {
 	char *directory = paths_parent(path);
@@ -54,14 +47,14 @@ rotated_visit(const char *path, const struct file *left,
 		char *beside;
 		int error;
 
-		if (!is_rotated_name(e->d_name, paths_name(path)) ||
+		if (!rotated_is_name(e->d_name, paths_name(path)) ||
 		    asprintf(&beside, "%s/%s", directory, e->d_name) < 0)
 			continue;
 		error = file_open(beside, source, &file);
 		free(beside);
 		if (error)
 			continue;
-		if (came_after(file, left))
+		if (came_after(file, since))
 			take(arg, file);
 		else
 			file_destroy(file);
@@ -69,4 +62,17 @@ rotated_visit(const char *path, const struct file *left,
 	if (d)
 		(void)closedir(d);
 	free(directory);
+}
+
+void
+rotated_visit(const char *path, struct timespec since,
+    struct ingest_source *source, rotated_fn take, void *arg)
+{
+	char *target = realpath(path, NULL);
+	struct stat st;
+
+	visit_beside(path, since, source, take, arg);
+	if (target && !lstat(path, &st) && S_ISLNK(st.st_mode))
+		visit_beside(target, since, source, take, arg);
+	free(target);
 }

@@ -3,12 +3,13 @@
  * that no descriptor of theirs was ever had.
  *
  *	access.log      B, which a look finds in place of A
- *	access.log.1    M: came after A, and is not a copy of it
+ *	access.log.1    M: came after the last look
  *	access.log.2    A, which is held
- *	access.log.3    older than A: read, or there, long before
+ *	access.log.3    older: read, or there, long before
  *
- * They are found beside the log, under its name with what a rotation adds to
- * it (".1", "-20260131", ".old"), younger than the file that was left.
+ * They are found beside the log (and beside what it links to), under its name
+ * with what a rotation adds to it, younger than the last look that found a
+ * file of ours at the path.
  */
 #ifndef ACCESSLOG_ROTATED_H
 #define ACCESSLOG_ROTATED_H
@@ -20,12 +21,18 @@ typedef void (*rotated_fn)(void *arg, struct file *file);
 
 /*
  * path    of the log
- * left    the file that was there at the last look; open
+ * since   of that look, by the clock of the file system's time stamps
  * source  of the files that are found
  *
  * What cannot be opened, is empty or compressed is passed over.
  */
-void rotated_visit(const char *path, const struct file *left,
+void rotated_visit(const char *path, struct timespec since,
     struct ingest_source *source, rotated_fn take, void *arg);
+
+/*
+ * Whether name is stem with what a rotation adds: ".1", "-20260131", ".old".
+ * "_443" and "-2" are other logs.  Both are paths, or both are last parts.
+ */
+bool rotated_is_name(const char *name, const char *stem);
 
 #endif

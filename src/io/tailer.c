@@ -1,6 +1,5 @@
 #include "io/tailer.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fnmatch.h>
 #include <search.h>
@@ -11,6 +10,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <uv.h>
 
@@ -55,6 +55,8 @@ struct place {
 	enum place_state state;
 	int error; /* of PLACE_UNREADABLE, as it was reported */
 	bool had_file;
+	/* When the path last led to a file of ours; tv_sec 0: never. */
+	struct timespec seen;
 	unsigned generation;
 	/* What was ignored, to notice when it is another. */
 	struct follow_id ignored;
@@ -76,6 +78,8 @@ struct source {
 	bool is_glob;
 	bool has_started; /* what appears from now on is read from byte 0 */
 	unsigned generation; /* looks at the glob */
+	size_t n_matches; /* of the last one */
+	uint64_t turn; /* the watch's, of the last look at the glob */
 	uint64_t signature; /* of the directories at the last look, or 0 */
 	void *by_path; /* tsearch(3): struct place */
 	size_t n_dirs;
@@ -132,26 +136,6 @@ set_state(struct place *p, enum place_state state, int error,
 		reader_tell(&p->source->reader, event, p->path, NULL, error);
 }
 
-/* A file that came and went between two looks is read as if it were held. */
-static void
-take_rotated(void *arg, struct file *file)
-{
-	const struct place *p = arg;
-	struct reader_source *s = &p->source->reader;
-	struct reader_file *f = NULL;
-
-	if (!reader_find(s->reader, file->known.id))
-		f = reader_add(s, file);
-	if (!f) {
-		file_destroy(file);
-		return;
-	}
-	reader_hold(f);
-	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
-	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
-	reader_read(f);
-}
-
 /* Watches the directories that lead to the place. */
 static void
 watch_place(struct place *p)
@@ -204,7 +188,12 @@ ignore(struct place *p, const struct file *file, enum event_kind why)
 	p->is_undecided = false;
 	p->ignored = file->known.id;
 	p->ignored_size_bytes = file->known.size_bytes;
-	set_state(p, PLACE_IGNORED, 0, why);
+	if (!p->n_dirs)
+		watch_place(p);
+	if (file->known.size_bytes)
+		set_state(p, PLACE_IGNORED, 0, why);
+	else
+		p->state = PLACE_IGNORED; /* nothing to tell yet */
 }
 
 /* Whether the new file is a copy of one that is followed beside it. */
@@ -233,6 +222,53 @@ find_original(const struct place *p, const struct file *file)
 	}
 	free(directory);
 	return answer;
+}
+
+/* Whether p has the name that a rotation gives to the file of another place. */
+static bool
+is_rotated_place(const struct place *p)
+{
+	const struct place *other;
+
+	TAILQ_FOREACH(other, &p->source->tailer->places, entry) {
+		if (rotated_is_name(p->path, other->path))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_place(const struct tailer *t, const char *path)
+{
+	const struct place *p;
+
+	TAILQ_FOREACH(p, &t->places, entry) {
+		if (!strcmp(p->path, path))
+			return true;
+	}
+	return false;
+}
+
+/* A file that came and went between two looks is read as if it were held. */
+static void
+take_rotated(void *arg, struct file *file)
+{
+	const struct place *p = arg;
+	struct reader_source *s = &p->source->reader;
+	struct reader_file *f = NULL;
+
+	if (!reader_find(s->reader, file->known.id) &&
+	    !is_place(p->source->tailer, file->path) &&
+	    find_original(p, file) != FILE_IS_COPY)
+		f = reader_add(s, file);
+	if (!f) {
+		file_destroy(file);
+		return;
+	}
+	reader_hold(f);
+	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
+	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
+	reader_read(f);
 }
 
 /*
@@ -271,6 +307,10 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	if (known->file->fd < 0 && !reader_reopen(known, file)) {
 		reader_forget(known);
 		return false;
+	}
+	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
+		known->is_copy = false; /* it is the log now */
+		file_recognise(known->file);
 	}
 	if (known->is_copy) {
 		file_mark_read(known->file);
@@ -327,7 +367,8 @@ open_place(struct place *p)
 		file_destroy(file);
 		return true;
 	}
-	if (p->source->is_glob && p->source->has_started && !p->had_file)
+	if (p->source->is_glob && p->source->has_started &&
+	    (!p->had_file || is_rotated_place(p)))
 		copy = find_original(p, file);
 	if (copy != FILE_IS_NO_COPY) {
 		ignore(p, file, EVENT_COPY);
@@ -382,26 +423,36 @@ leave(struct place *p, enum follow_place why)
 	p->state = is_removed ? PLACE_MISSING : PLACE_NEW;
 	p->error = 0;
 	watch_place(p);
-	rotated_visit(p->path, f->file, p->source->reader.ingest, take_rotated,
-	    p);
 }
 
 static bool
 look_place(struct place *p)
 {
 	bool has_changed = false;
+	struct timespec now;
 
+	/* The clock of the time stamps of files. */
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (p->current) {
 		enum follow_place place = reader_look(p->current, p->path,
 		    &has_changed);
 
-		if (p->current && place == FOLLOW_STAYS)
+		if (p->current && place == FOLLOW_STAYS) {
+			p->seen = now;
 			return has_changed;
+		}
 		if (p->current)
 			leave(p, place);
 		has_changed = true;
 	}
-	return open_place(p) || has_changed;
+	has_changed |= open_place(p);
+	if (p->current) {
+		if (p->seen.tv_sec)
+			rotated_visit(p->path, p->seen,
+			    p->source->reader.ingest, take_rotated, p);
+		p->seen = now;
+	}
+	return has_changed;
 }
 
 static void
@@ -548,6 +599,9 @@ look_glob(struct source *s)
 		return false;
 	if (paths_glob(s->argument, &matches))
 		return false;
+	if (!matches.n && (s->generation == 0 || s->n_matches > 0))
+		reader_tell(&s->reader, EVENT_NO_MATCH, s->argument, NULL, 0);
+	s->n_matches = matches.n;
 	s->signature = signature;
 	s->generation++;
 	for (i = 0; i < matches.n; i++)
@@ -599,8 +653,10 @@ look_dir(void *arg, struct watch_dir *dir)
 			has_changed |= look_place(p);
 	}
 	TAILQ_FOREACH(s, &t->sources, entry) {
-		if (is_glob_dir(s, dir))
-			has_changed |= look_glob(s);
+		if (s->turn == watch_turn(t->watch) || !is_glob_dir(s, dir))
+			continue;
+		s->turn = watch_turn(t->watch);
+		has_changed |= look_glob(s);
 	}
 	return has_changed;
 }

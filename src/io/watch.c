@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -47,6 +46,7 @@ struct watch {
 	uv_check_t check; /* runs once after the events of a turn */
 	uint64_t n_events; /* in this turn */
 	uint64_t queue_events; /* so many at once, and some were dropped */
+	uint64_t turn; /* see watch_turn() */
 	unsigned n_open; /* handles that are not closed yet */
 };
 
@@ -153,9 +153,11 @@ leads_there(const struct watch_dir *d)
 {
 	struct stat st;
 	char *path = nearest_directory(d->path, &st);
+	bool is_same;
 
+	is_same = path && st.st_dev == d->device && st.st_ino == d->inode;
 	free(path);
-	return path && st.st_dev == d->device && st.st_ino == d->inode;
+	return is_same;
 }
 
 static void
@@ -242,15 +244,17 @@ static void
 tick_dir(struct watch_dir *d)
 {
 	bool is_slow = d->n_quiet > BOUNDS_QUIET_TICKS;
-	uint64_t ticks_a_poll = BOUNDS_POLL_MS / d->watch->tick_ms;
 
-	if (d->is_watched || (is_slow && d->watch->n_ticks % ticks_a_poll))
+	if (d->is_watched)
+		return; /* if they all are, the timer may have been stopped */
+	if (is_slow && d->watch->n_ticks % (BOUNDS_POLL_MS / d->watch->tick_ms))
 		return;
 	look(d);
 	if (d->n_quiet < BOUNDS_QUIET_TICKS)
 		return;
 	if (start_watching(d)) {
 		d->n_events = 0;
+		d->watch->turn++;
 		look(d);
 	}
 }
@@ -275,6 +279,7 @@ tick(uv_timer_t *timer)
 	struct watch *w = timer->data;
 
 	w->n_ticks++;
+	w->turn++;
 	visit_dirs(w, tick_dir);
 	set_timer(w);
 }
@@ -288,8 +293,10 @@ look_if_pending(struct watch_dir *d)
 	if (!leads_there(d) || d->n_events > BOUNDS_EVENTS_PER_SECOND)
 		stop_watching(d);
 	look(d);
-	if (!d->is_watched && !leads_there(d) && start_watching(d))
+	if (!d->is_watched && !leads_there(d) && start_watching(d)) {
+		d->watch->turn++;
 		look(d);
+	}
 }
 
 static void
@@ -302,6 +309,7 @@ after_events(uv_check_t *check)
 	if (!w->n_events)
 		return;
 	w->n_events = 0;
+	w->turn++;
 	if (overflowed) {
 		TAILQ_FOREACH(d, &w->dirs, entry)
 			d->is_pending = true;
@@ -421,4 +429,10 @@ watch_verify(struct watch *w)
 {
 	visit_dirs(w, verify);
 	set_timer(w);
+}
+
+uint64_t
+watch_turn(const struct watch *w)
+{
+	return w->turn;
 }

@@ -66,6 +66,7 @@ void watch_destroy(struct watch *w);
 int watch_acquire(struct watch *w, const char *path, struct watch_dir **ret_dir)
     __attribute__((warn_unused_result));
 
+/* The last of its users lets it go. */
 void watch_release(struct watch_dir *dir);
 
 /*
@@ -73,5 +74,11 @@ void watch_release(struct watch_dir *dir);
  * if not, watch the ones they lead to now.
  */
 void watch_verify(struct watch *w);
+
+/*
+ * A number that changes before what was looked at must be looked at again, so
+ * that what several directories lead to is looked at once for all of them.
+ */
+uint64_t watch_turn(const struct watch *w);
 
 #endif
