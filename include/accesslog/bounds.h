@@ -61,6 +61,20 @@
 /* Series of one metric; past it they are summed into `other`. */
 #define BOUNDS_SERIES 100000u
 
+/* Series of all metrics about requests together, text and cells. */
+#define BOUNDS_REGISTRY_BYTES (256u * 1024 * 1024)
+
+/*
+ * Values of one label that are remembered with what rules made of them, and
+ * the bytes of one with both; 1 MiB a label.  What is longer is worked out for
+ * each line.
+ */
+#define BOUNDS_LABEL_CACHE 4096u
+#define BOUNDS_LABEL_CACHE_BYTES 256u
+
+/* Text of a regular expression of the user's, and of its replacement. */
+#define BOUNDS_RULE_BYTES 4096
+
 /* An answer of 100,000 series with 256 bytes of text each, twice. */
 #define BOUNDS_REPLY_BYTES (64u * 1024 * 1024)
 

@@ -7,6 +7,7 @@
 int
 pipeline_init(struct pipeline *p, bool with_zeros)
 {
+	struct config_error why; /* of a configuration, and there is none */
 	uint64_t seed;
 	int error;
 
@@ -17,7 +18,8 @@ pipeline_init(struct pipeline *p, bool with_zeros)
 	if (!error)
 		error = metrics_init(&p->metrics, p->registry);
 	if (!error)
-		error = ingest_create(&p->metrics, with_zeros, &p->ingest);
+		error = ingest_create(&p->metrics, NULL, with_zeros, &p->ingest,
+		    &why);
 	if (error)
 		pipeline_release(p);
 	return error;
