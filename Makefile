@@ -42,7 +42,8 @@ warnings_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 # Asked when a recipe runs, not when this file is read: by then the compiler
 # and the libraries are there (see deps).
 clang = $(findstring clang,$(shell $(CC) --version))
-packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd)
+packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd \
+	yaml-0.1)
 cppflags = -D_GNU_SOURCE= -Iinclude \
 	$(call packages,--cflags) $(shell pkg-config --cflags libxxhash)
 cflags = -std=gnu17 -pthread -fPIE $(flags_$(MODE)) $(warnings) \
@@ -130,7 +131,8 @@ $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
-	pcre2_compile_8 pcre2_match_context_create_8)
+	pcre2_compile_8 pcre2_match_context_create_8 \
+	yaml_parser_initialize yaml_parser_parse)
 $(fuzz): %: %.o $(fuzz_driver)
 $(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
 $(bench): %: %.o
