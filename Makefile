@@ -207,16 +207,22 @@ format: | deps ## lay out the C sources with clang-format
 
 install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(addprefix '$(DESTDIR)',$(BINDIR) $(DATADIR)/patterns \
-	    $(MANDIR)/man8)
+	    $(DATADIR)/examples $(MANDIR)/man5 $(MANDIR)/man8)
 	install -m 755 $(program) '$(DESTDIR)$(BINDIR)'
 	install -m 644 patterns/*.grok '$(DESTDIR)$(DATADIR)/patterns'
+	install -m 644 contrib/examples/*.yml '$(DESTDIR)$(DATADIR)/examples'
+	install -m 644 man/*.5 '$(DESTDIR)$(MANDIR)/man5'
 	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
 	    $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(wildcard patterns/*.grok)) \
+	    $(patsubst contrib/%,'$(DESTDIR)$(DATADIR)/%',\
+	        $(wildcard contrib/examples/*.yml)) \
+	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man5/%',$(wildcard man/*.5)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
-	-rmdir '$(DESTDIR)$(DATADIR)/patterns' '$(DESTDIR)$(DATADIR)'
+	-rmdir '$(DESTDIR)$(DATADIR)/patterns' \
+	    '$(DESTDIR)$(DATADIR)/examples' '$(DESTDIR)$(DATADIR)'
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -771,6 +771,96 @@ an_error_in_a_text_becomes_one_in_the_file(void **state)
 	assert_string_equal(e.text, "no; write yes");
 }
 
+/* The configuration in a file of contrib/examples. */
+static struct config *
+example(const char *name)
+{
+	struct config *c;
+	struct buf path, text;
+	FILE *file;
+	char *end;
+
+	buf_init(&path, 200);
+	buf_add_format(&path, "contrib/examples/%s", name);
+	buf_add_char(&path, '\0');
+	assert_int_equal(buf_status(&path), 0);
+	file = fopen(path.data, "rbe");
+	if (!file)
+		fail_msg("%s: run this in the top directory", path.data);
+	buf_init(&text, BOUNDS_CONFIG_BYTES);
+	end = buf_reserve(&text, BOUNDS_CONFIG_BYTES);
+	assert_non_null(end);
+	text.len = fread(end, 1, BOUNDS_CONFIG_BYTES, file);
+	assert_int_equal(fclose(file), 0);
+	c = parse(buf_str(&text));
+	buf_release(&text);
+	buf_release(&path);
+	return c;
+}
+
+/* The metrics of an example: a line each, `name{label,label} type`. */
+static void
+expect_metrics(const char *name, const char *expected)
+{
+	static const char *const types[] = { [REGISTRY_COUNTER] = "counter",
+		[REGISTRY_GAUGE] = "gauge",
+		[REGISTRY_HISTOGRAM] = "histogram" };
+	struct config *c = example(name);
+	struct buf b;
+	size_t i, j;
+
+	buf_init(&b, 10000);
+	for (i = 0; i < c->n_metrics; i++) {
+		const struct config_metric *m = &c->metrics[i];
+
+		buf_add_text(&b, m->name);
+		for (j = 0; j < m->n_labels; j++)
+			buf_add_format(&b, "%c%s", j ? ',' : '{',
+			    m->labels[j].name);
+		buf_add_format(&b, "%s %s\n", m->n_labels ? "}" : "",
+		    types[m->type]);
+	}
+	assert_int_equal(buf_status(&b), 0);
+	assert_str(buf_str(&b), str_from(expected));
+	assert_false(c->default_metrics);
+	buf_release(&b);
+	config_destroy(c);
+}
+
+static void
+the_examples_have_the_metrics_they_promise(void **state)
+{
+	(void)state;
+	expect_metrics("sites.yml",
+	    "accesslog_site_requests_total{method,route,status} counter\n"
+	    "accesslog_site_response_bytes_total{method,route,status} counter\n"
+	    "accesslog_site_request_duration_seconds{method,route} histogram\n"
+	    "accesslog_site_upstream_duration_seconds{method,route} "
+	    "histogram\n");
+	expect_metrics("nginxlog-exporter.yml",
+	    "nginx_http_response_count_total{method,status} counter\n"
+	    "nginx_http_response_size_bytes{method,status} counter\n"
+	    "nginx_http_request_size_bytes{method,status} counter\n"
+	    "nginx_http_response_time_seconds_hist{method,status} histogram\n"
+	    "nginx_http_upstream_time_seconds_hist{method,status} histogram\n"
+	    "nginx_http_upstream_connect_time_seconds_hist{method,status} "
+	    "histogram\n");
+	expect_metrics("access-log-exporter.yml",
+	    "http_requests_total{host,method,status} counter\n"
+	    "http_request_size_bytes{host,method,status} histogram\n"
+	    "http_response_size_bytes{host,method,status} histogram\n"
+	    "http_request_duration_seconds{host,method,status} histogram\n"
+	    "http_upstream_connect_duration_seconds{host,method,status} "
+	    "histogram\n"
+	    "http_upstream_header_duration_seconds{host,method,status} "
+	    "histogram\n"
+	    "http_upstream_request_duration_seconds{host,method,status} "
+	    "histogram\n");
+	expect_metrics("httpd-exporter.yml",
+	    "httpd_requests_total{status_code} counter\n"
+	    "httpd_bytes_sent_total counter\n");
+}
+
 static void
 destroying_none_does_nothing(void **state)
 {
@@ -800,6 +890,7 @@ main(void)
 		cmocka_unit_test(
 		    each_allocation_failure_is_reported_and_leaks_nothing),
 		cmocka_unit_test(an_error_in_a_text_becomes_one_in_the_file),
+		cmocka_unit_test(the_examples_have_the_metrics_they_promise),
 		cmocka_unit_test(destroying_none_does_nothing),
 	};
 
