@@ -42,7 +42,8 @@ warnings_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 # Asked when a recipe runs, not when this file is read: by then the compiler
 # and the libraries are there (see deps).
 clang = $(findstring clang,$(shell $(CC) --version))
-packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd)
+packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd \
+	yaml-0.1)
 cppflags = -D_GNU_SOURCE= -Iinclude \
 	$(call packages,--cflags) $(shell pkg-config --cflags libxxhash)
 cflags = -std=gnu17 -pthread -fPIE $(flags_$(MODE)) $(warnings) \
@@ -130,7 +131,8 @@ $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
-	pcre2_compile_context_create_8 pcre2_match_context_create_8)
+	pcre2_compile_context_create_8 pcre2_match_context_create_8 \
+	yaml_parser_initialize yaml_parser_parse)
 $(fuzz): %: %.o $(fuzz_driver)
 $(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
 $(bench): %: %.o
@@ -205,16 +207,22 @@ format: | deps ## lay out the C sources with clang-format
 
 install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(addprefix '$(DESTDIR)',$(BINDIR) $(DATADIR)/patterns \
-	    $(MANDIR)/man8)
+	    $(DATADIR)/examples $(MANDIR)/man5 $(MANDIR)/man8)
 	install -m 755 $(program) '$(DESTDIR)$(BINDIR)'
 	install -m 644 patterns/*.grok '$(DESTDIR)$(DATADIR)/patterns'
+	install -m 644 contrib/examples/*.yml '$(DESTDIR)$(DATADIR)/examples'
+	install -m 644 man/*.5 '$(DESTDIR)$(MANDIR)/man5'
 	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
 	    $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(wildcard patterns/*.grok)) \
+	    $(patsubst contrib/%,'$(DESTDIR)$(DATADIR)/%',\
+	        $(wildcard contrib/examples/*.yml)) \
+	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man5/%',$(wildcard man/*.5)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
-	-rmdir '$(DESTDIR)$(DATADIR)/patterns' '$(DESTDIR)$(DATADIR)'
+	-rmdir '$(DESTDIR)$(DATADIR)/patterns' \
+	    '$(DESTDIR)$(DATADIR)/examples' '$(DESTDIR)$(DATADIR)'
 
 clean: ## remove everything that was built
 	rm -rf build

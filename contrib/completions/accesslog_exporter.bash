@@ -21,16 +21,18 @@ _accesslog_exporter() {
 	--read-from) choices='end beginning' ;;
 	--log.level) choices='debug info warn error' ;;
 	--log.format) choices='logfmt json' ;;
+	--config.file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	?*) return ;;
 	esac
 	if [[ ! $option && $cur == -* ]]; then
 		choices='--format= --log.level= --log.format='
-		[[ ${COMP_WORDS[1]} == scan ]] || choices+=' --read-from=
+		[[ ${COMP_WORDS[1]} != check ]] || choices='--config.file='
+		[[ ${COMP_WORDS[1]} == @(scan|check) ]] || choices+=' --read-from=
 		    --web.listen-address= --web.telemetry-path='
 		((COMP_CWORD > 1)) || choices+=' --help --version'
 		compopt -o nospace 2>/dev/null
 	elif [[ ! $option ]]; then
-		((COMP_CWORD > 1)) || choices='serve scan'
+		((COMP_CWORD > 1)) || choices='serve scan check'
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi

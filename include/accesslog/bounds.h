@@ -78,6 +78,20 @@
 /* An answer of 100,000 series with 256 bytes of text each, twice. */
 #define BOUNDS_REPLY_BYTES (64u * 1024 * 1024)
 
+/*
+ * The configuration: 4096 sources of 256 bytes; six levels are what it has,
+ * the rest is for mistakes to be seen as such.  Aliases make large things of
+ * small ones: so the values are counted with all of them written out.
+ */
+#define BOUNDS_CONFIG_BYTES (1024u * 1024)
+#define BOUNDS_CONFIG_DEPTH 16
+#define BOUNDS_CONFIG_KEYS 64
+#define BOUNDS_CONFIG_ANCHORS 256
+#define BOUNDS_CONFIG_VALUES 100000u
+#define BOUNDS_CONFIG_METRICS 200
+#define BOUNDS_CONFIG_FORMATS 16
+#define BOUNDS_CONFIG_RULES 256
+
 /* Sources on one command line, and files followed by all of them. */
 #define BOUNDS_SOURCES 4096
 #define BOUNDS_FILES 65536

@@ -2,11 +2,11 @@
  * The configuration: YAML text to a tree of plain values, or an error with
  * line and column that says what to write instead.  It opens no file.
  *
- *	namespace: accesslog            # of the access metrics
+ *	namespace: accesslog            # of the access metrics; '' for none
  *	default_metrics: true           # beside those below
  *	limits: { series: 100000, label_bytes: 128 }
  *	sources:
- *	  - name: shop
+ *	  - name: shop                  # by default its first path
  *	    paths: [/var/log/nginx/shop*.log]
  *	    exclude: ['*.gz']
  *	    format: combined            # or a list of formats, tried in order
@@ -18,17 +18,27 @@
  *	    help: Requests by method and route.
  *	    value: body_bytes_sent      # a field; without it each request is 1
  *	    buckets: [0.01, 0.1, 1]     # histograms
+ *	    max_series: 1000            # by default limits.series
  *	    labels:
+ *	      - status                  # short for { name: status }
  *	      - name: route
  *	        from: request_uri       # a field; by default the label's name
  *	        normalize: path         # method, status_class, path, host
  *	        rules: [{ regex: '^/p/\d+', replacement: /p/:id }]
  *	        budget: 200             # distinct values; the rest is `other`
- *	        max_length: 64
+ *	        max_length: 64          # bytes; by default limits.label_bytes
+ *
+ * paths, exclude, format, drop and rules may be one value in place of a list.
+ *
+ * A name of a metric gets the namespace and `_` in front, unless it begins
+ * with them already.  Names are those that Prometheus allows; what would give
+ * one series two values is refused: two metrics of one name (or a name and the
+ * _bucket, _sum or _count of a histogram), two labels of one name, a label of
+ * a source that a metric has as well, `le`, `quantile`, `__x`.
  *
  * Unknown keys are errors that name the nearest known one.  Regular
  * expressions, formats and globs are compiled by those who use them, and their
- * errors carry the lines and columns kept here.
+ * errors carry the lines and columns kept here (config_error_locate()).
  */
 #ifndef ACCESSLOG_CONFIG_H
 #define ACCESSLOG_CONFIG_H
@@ -41,12 +51,6 @@
 #include "accesslog/decimal.h"
 #include "accesslog/registry.h"
 #include "accesslog/str.h"
-
-/* Where something stands in the text; both from 1, 0 where there is no text. */
-struct config_place {
-	size_t line;
-	size_t column;
-};
 
 /* A field whose value matches is changed, or its line dropped. */
 struct config_rule {
@@ -72,7 +76,8 @@ struct config_label {
 	struct config_rule *rules;
 	uint32_t budget; /* distinct values; 0: no limit but max_series */
 	uint32_t max_bytes; /* of a value */
-	struct config_place place;
+	struct config_place
+	    place; /* of the name; of from where that is given */
 };
 
 struct config_metric {
@@ -80,17 +85,19 @@ struct config_metric {
 	char *help;
 	enum registry_type type;
 	char *value; /* a field, or NULL for 1 a request */
+	struct config_place value_place;
 	size_t n_bounds;
 	struct decimal *bounds;
 	size_t n_labels;
 	struct config_label *labels;
 	uint32_t max_series;
-	struct config_place place;
+	struct config_place place; /* of the name */
 };
 
 struct config_pair {
 	char *name;
 	char *value;
+	struct config_place place; /* of the name */
 };
 
 struct config_source {
@@ -110,7 +117,7 @@ struct config_source {
 };
 
 struct config {
-	char *name_space;
+	char *name_space; /* may be empty */
 	bool default_metrics;
 	uint32_t max_series;
 	uint32_t max_label_bytes;

@@ -5,7 +5,16 @@
 #ifndef ACCESSLOG_CONFIG_ERROR_H
 #define ACCESSLOG_CONFIG_ERROR_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+/* Where a text of the user's begins; all zero where it is not known. */
+struct config_place {
+	size_t line; /* from 1 */
+	size_t column; /* from 1, in bytes */
+	/* It stands there byte for byte, so that columns in it can be added. */
+	bool verbatim;
+};
 
 struct config_error {
 	size_t line; /* from 1; 0 where there are no lines */
@@ -16,5 +25,11 @@ struct config_error {
 /* Always returns -EINVAL, so that a parser can return it. */
 int config_error_set(struct config_error *error, size_t line, size_t column,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/*
+ * An error in a text becomes one in the file that the text stands in.  Where
+ * columns cannot be added, the one in the text goes into the sentence.
+ */
+void config_error_locate(struct config_error *error, struct config_place place);
 
 #endif

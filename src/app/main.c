@@ -1,5 +1,6 @@
 #include <malloc.h>
 
+#include "app/cmd_check.h"
 #include "app/cmd_scan.h"
 #include "app/cmd_serve.h"
 #include "app/log.h"
@@ -29,6 +30,8 @@ main(int argc, char *argv[])
 		return cmd_serve_run(&options);
 	case OPTIONS_SCAN:
 		return cmd_scan_run(&options);
+	case OPTIONS_CHECK:
+		return cmd_check_run(&options);
 	}
 	return 2;
 }

@@ -7,7 +7,8 @@
 #include "app/version.h"
 
 enum option_id {
-	ID_FORMAT = 256,
+	ID_CONFIG = 256,
+	ID_FORMAT,
 	ID_READ_FROM,
 	ID_LISTEN,
 	ID_PATH,
@@ -18,6 +19,7 @@ enum option_id {
 };
 
 static const struct option known[] = {
+	{ "config.file", required_argument, NULL, ID_CONFIG },
 	{ "format", required_argument, NULL, ID_FORMAT },
 	{ "read-from", required_argument, NULL, ID_READ_FROM },
 	{ "web.listen-address", required_argument, NULL, ID_LISTEN },
@@ -32,9 +34,11 @@ static const struct option known[] = {
 static const char help[] =
     "usage: accesslog_exporter [serve] [OPTION]... FILE|GLOB...\n"
     "       accesslog_exporter scan [OPTION]... FILE...|-\n"
+    "       accesslog_exporter check [--config.file=]CONFIG\n"
     "\n"
     "serve follows access logs and answers http://localhost:9649/metrics;\n"
-    "scan counts files once and prints the metrics.\n"
+    "scan counts files once and prints the metrics;\n"
+    "check says whether a configuration is right, and what it would follow.\n"
     "\n"
     "  --format=FORMAT            auto (the default), common, combined,\n"
     "                             vhost_combined, nginx_timed, apache_timed, or\n"
@@ -74,6 +78,12 @@ static enum options_result
 set(struct options *o, int id, const char *value)
 {
 	switch (id) {
+	case ID_CONFIG:
+		if (!*value)
+			return COMPLAIN("--config.file: an empty file name; "
+					"write a path\n");
+		o->config_file = value;
+		return OPTIONS_RUN;
 	case ID_FORMAT:
 		if (strcmp(o->format, "auto") != 0)
 			return COMPLAIN("--format was given twice; it holds "
@@ -204,18 +214,57 @@ check_scan(const struct options *o)
 	return OPTIONS_RUN;
 }
 
+/* check takes one configuration, as an option or without. */
+static enum options_result
+check_config(struct options *o)
+{
+	if (o->command != OPTIONS_CHECK)
+		return o->config_file
+		    ? COMPLAIN("--config.file=%s: only check reads a "
+			       "configuration; write accesslog_exporter check "
+			       "%s\n",
+			  o->config_file, o->config_file)
+		    : OPTIONS_RUN;
+	if (o->format || o->from_start || o->n_addresses || o->telemetry_path)
+		return COMPLAIN("check reads a configuration only; leave out "
+				"--format, --read-from and --web.*\n");
+	if (o->n_files + (o->config_file ? 1 : 0) > 1)
+		return COMPLAIN("check takes one configuration; write "
+				"accesslog_exporter check FILE\n");
+	if (o->n_files)
+		o->config_file = o->files[0];
+	if (!o->config_file || !*o->config_file)
+		return COMPLAIN("no configuration to check; write "
+				"accesslog_exporter check FILE\n");
+	return OPTIONS_RUN;
+}
+
+/* Whether text is a command. */
+static bool
+find_command(const char *text, enum options_command *ret_command)
+{
+	static const char *const names[] = { [OPTIONS_SERVE] = "serve",
+		[OPTIONS_SCAN] = "scan",
+		[OPTIONS_CHECK] = "check" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (!strcmp(text, names[i])) {
+			*ret_command = (enum options_command)i;
+			return true;
+		}
+	}
+	return false;
+}
+
 enum options_result
 options_parse(int argc, char *argv[], struct options *ret_options)
 {
-	struct options o = { .format = "auto",
-		.log_level = LOG_INFO,
-		.log_format = LOG_LOGFMT };
+	struct options o = { .log_level = LOG_INFO, .log_format = LOG_LOGFMT };
 	enum options_result result = OPTIONS_RUN;
 	int id;
 
-	if (argc > 1 &&
-	    (!strcmp(argv[1], "serve") || !strcmp(argv[1], "scan"))) {
-		o.command = argv[1][1] == 'c' ? OPTIONS_SCAN : OPTIONS_SERVE;
+	if (argc > 1 && find_command(argv[1], &o.command)) {
 		argv++;
 		argc--;
 	}
@@ -232,11 +281,15 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 
 	o.files = argv + optind;
 	o.n_files = (size_t)(argc - optind);
-	result = check_files(&o);
+	result = check_config(&o);
+	if (result == OPTIONS_RUN && o.command != OPTIONS_CHECK)
+		result = check_files(&o);
 	if (result == OPTIONS_RUN)
 		result = check_scan(&o);
 	if (result != OPTIONS_RUN)
 		return result;
+	if (!o.format)
+		o.format = "auto";
 	if (!o.n_addresses)
 		o.addresses[o.n_addresses++] = ":9649";
 	if (!o.telemetry_path)

@@ -13,10 +13,12 @@
 enum options_command {
 	OPTIONS_SERVE,
 	OPTIONS_SCAN,
+	OPTIONS_CHECK,
 };
 
 struct options {
 	enum options_command command;
+	const char *config_file; /* check: never NULL */
 	const char *format;
 	bool has_read_from;
 	bool from_start;

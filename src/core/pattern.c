@@ -184,6 +184,28 @@ column_at(const struct writer *w, size_t offset)
 	return column;
 }
 
+/* As pcre2_compile(), with what is the same for every expression. */
+static pcre2_code *
+compile_text(struct str text, uint32_t options, int *ret_number,
+    PCRE2_SIZE *ret_offset)
+{
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+	pcre2_code *code;
+
+	if (!context) {
+		*ret_number = PCRE2_ERROR_NOMEMORY;
+		return NULL;
+	}
+	/* However PCRE2 was built, "." is every byte of a line. */
+	(void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+	code = pcre2_compile((PCRE2_SPTR)text.data, text.len,
+	    options | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
+		PCRE2_NEVER_UTF,
+	    ret_number, ret_offset, context);
+	pcre2_compile_context_free(context);
+	return code;
+}
+
 /* What the failure of pcre2_compile() means to the user. */
 static int
 refuse(int number, size_t column, struct config_error *reterr)
@@ -202,20 +224,12 @@ compile(const struct writer *w, pcre2_code **ret_code,
     struct config_error *reterr)
 {
 	PCRE2_SIZE offset;
-	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	pcre2_code *code;
 	uint32_t n_groups = 0;
 	int number;
 
-	if (!context)
-		return -ENOMEM;
-	/* However PCRE2 was built, "." is every byte of a line. */
-	(void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-	code = pcre2_compile((PCRE2_SPTR)w->out.data, w->out.len,
-	    PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE |
-		PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF,
-	    &number, &offset, context);
-	pcre2_compile_context_free(context);
+	code = compile_text(buf_str(&w->out),
+	    PCRE2_ANCHORED | PCRE2_NO_AUTO_CAPTURE, &number, &offset);
 	if (!code)
 		return refuse(number, column_at(w, offset), reterr);
 	/* The numbers of the groups say which field is which. */
@@ -600,10 +614,8 @@ build_rule(struct pattern_rule *r, struct str regex, struct str replacement,
 		    "a rule may have %d bytes in its regex and in its "
 		    "replacement",
 		    BOUNDS_RULE_BYTES);
-	r->code = pcre2_compile((PCRE2_SPTR)(regex.data ? regex.data : ""),
-	    regex.len,
-	    PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF,
-	    &number, &offset, NULL);
+	r->code = compile_text(str_of(regex.data ? regex.data : "", regex.len),
+	    0, &number, &offset);
 	if (!r->code)
 		return refuse(number, offset + 1, reterr);
 	error = prepare_match(r->code, &r->match, &r->limits);

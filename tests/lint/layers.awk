@@ -4,6 +4,7 @@
 BEGIN {
 	# Library -> the modules that may call it.
 	may["pcre2_"] = " core/pattern "
+	may["yaml_"] = " core/document "
 	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous "
 	may["MHD_"] = " io/httpd "
 	may["sqlite3_"] = " io/state "

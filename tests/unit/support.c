@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <yaml.h>
 
 #include "support.h"
 
@@ -209,6 +210,31 @@ pcre2_match_context *
 __wrap_pcre2_match_context_create_8(pcre2_general_context *context)
 {
 	return __real_pcre2_match_context_create_8(context ? context : general);
+}
+
+/*
+ * libyaml has no such functions to be given, and reports with its own error
+ * what its malloc() does not give: each call that allocates is one that fails.
+ */
+
+int __real_yaml_parser_initialize(yaml_parser_t *parser);
+int __wrap_yaml_parser_initialize(yaml_parser_t *parser);
+int __real_yaml_parser_parse(yaml_parser_t *parser, yaml_event_t *event);
+int __wrap_yaml_parser_parse(yaml_parser_t *parser, yaml_event_t *event);
+
+int
+__wrap_yaml_parser_initialize(yaml_parser_t *parser)
+{
+	return fails_now() ? 0 : __real_yaml_parser_initialize(parser);
+}
+
+int
+__wrap_yaml_parser_parse(yaml_parser_t *parser, yaml_event_t *event)
+{
+	if (!fails_now())
+		return __real_yaml_parser_parse(parser, event);
+	parser->error = YAML_MEMORY_ERROR;
+	return 0;
 }
 
 /* Assertions */

@@ -24,7 +24,7 @@ void support_guarded_str_free(struct str s);
 
 /*
  * The nth allocation from now, counted from 1, fails, and only that one: those
- * of the test, of the core, and of what PCRE2 does for the core.  So every
+ * of the test, of the core, and of what PCRE2 and libyaml do for the core.  So every
  * place that can fail is run by
  *
  *	for (n = 1;; n++) {

@@ -1,0 +1,207 @@
+#include "app/cmd_check.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "accesslog/config.h"
+#include "accesslog/format.h"
+#include "accesslog/pattern.h"
+#include "io/paths.h"
+
+/* Returns 0 or -Exxx. */
+static int
+read_whole(const char *path, struct buf *ret_text)
+{
+	bool is_stdin = !strcmp(path, "-");
+	FILE *file = is_stdin ? stdin : fopen(path, "rbe");
+	int error = 0;
+
+	if (!file)
+		return -errno;
+	/* One byte more than is allowed tells that it is too large. */
+	buf_init(ret_text, BOUNDS_CONFIG_BYTES + 1 + BUFSIZ);
+	while (!error && ret_text->len <= BOUNDS_CONFIG_BYTES) {
+		char *end = buf_reserve(ret_text, BUFSIZ);
+		size_t n;
+
+		if (!end) {
+			error = buf_status(ret_text);
+			break;
+		}
+		errno = 0;
+		n = fread(end, 1, BUFSIZ, file);
+		ret_text->len += n;
+		if (n)
+			continue;
+		if (ferror(file))
+			error = errno ? -errno : -EIO;
+		break;
+	}
+	if (!is_stdin)
+		(void)fclose(file);
+	if (error)
+		buf_release(ret_text);
+	return error;
+}
+
+/* FILE:LINE:COLUMN: text, as compilers write it. */
+static void
+tell(const char *path, const struct config_error *e)
+{
+	if (e->line)
+		(void)fprintf(stderr, "%s:%zu:%zu: %s\n", path, e->line,
+		    e->column, e->text);
+	else
+		(void)fprintf(stderr, "%s: %s\n", path, e->text);
+}
+
+static int
+check_format(const char *text, struct config_error *reterr)
+{
+	const struct fields none = { 0 };
+	struct format *format;
+	struct pattern *pattern;
+	int error = format_create(str_from(text), &format, reterr);
+
+	if (error)
+		return error;
+	error = pattern_create(format, &none, true, &pattern, reterr);
+	if (!error)
+		pattern_destroy(pattern);
+	format_destroy(format);
+	return error;
+}
+
+/* Tells of each format that is wrong.  Returns 0, -EINVAL, -ENOMEM. */
+static int
+check_formats(const char *path, const struct config *c)
+{
+	size_t i, j;
+	int result = 0;
+
+	for (i = 0; i < c->n_sources; i++) {
+		const struct config_source *s = &c->sources[i];
+
+		for (j = 0; j < s->n_formats; j++) {
+			struct config_error why = { 0 };
+			int error = 0;
+
+			if (strcmp(s->formats[j], "auto") != 0)
+				error = check_format(s->formats[j], &why);
+			if (error == -ENOMEM)
+				return error;
+			if (!error)
+				continue;
+			config_error_locate(&why, s->format_places[j]);
+			tell(path, &why);
+			result = error;
+		}
+	}
+	return result;
+}
+
+static bool
+is_excluded(const struct config_source *s, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < s->n_excludes; i++) {
+		if (!fnmatch(s->excludes[i], path, 0) ||
+		    !fnmatch(s->excludes[i], paths_name(path), 0))
+			return true;
+	}
+	return false;
+}
+
+/* What a source has of files right now, those of one path of it. */
+static int
+list_path(const struct config_source *s, const char *path,
+    struct paths *followed)
+{
+	struct paths found = { 0 };
+	struct stat st;
+	bool is_there = !stat(path, &st);
+	size_t i;
+	int error;
+
+	if (is_there || !paths_is_glob(path))
+		error = paths_add(&found, path);
+	else
+		error = paths_glob(path, &found);
+	if (!error && !found.n)
+		(void)printf("  %s: nothing yet\n", path);
+	for (i = 0; i < found.n && !error; i++) {
+		const char *file = found.items[i];
+		size_t n = followed->n;
+
+		if (is_excluded(s, file)) {
+			(void)printf("  %s: excluded\n", file);
+			continue;
+		}
+		error = paths_add(followed, file);
+		if (error || followed->n == n)
+			continue; /* another path of the source has it */
+		if (stat(file, &st))
+			(void)printf("  %s: %s\n", file,
+			    errno == ENOENT ? "not there yet"
+					    : strerror(errno));
+		else if (!S_ISREG(st.st_mode))
+			(void)printf("  %s: not a regular file\n", file);
+		else
+			(void)printf("  %s\n", file);
+	}
+	paths_release(&found);
+	return error;
+}
+
+static int
+list_files(const struct config *c)
+{
+	size_t i, j;
+	int error = 0;
+
+	for (i = 0; i < c->n_sources && !error; i++) {
+		const struct config_source *s = &c->sources[i];
+		struct paths followed = { 0 };
+
+		(void)printf("%s:\n", s->name);
+		for (j = 0; j < s->n_paths && !error; j++)
+			error = list_path(s, s->paths[j], &followed);
+		paths_release(&followed);
+	}
+	return error;
+}
+
+int
+cmd_check_run(const struct options *o)
+{
+	const char *path = o->config_file;
+	struct config_error why = { 0 };
+	struct config *config = NULL;
+	struct buf text;
+	int error = read_whole(path, &text);
+
+	if (error) {
+		(void)fprintf(stderr, "%s: %s\n", path, strerror(-error));
+		return 2;
+	}
+	error = config_parse(buf_str(&text), &config, &why);
+	buf_release(&text);
+	if (error == -EINVAL)
+		tell(path, &why);
+	if (!error)
+		error = check_formats(path, config);
+	if (!error)
+		error = list_files(config);
+	config_destroy(config);
+	if (!error && (fflush(stdout) || ferror(stdout)))
+		error = errno ? -errno : -EIO;
+	if (error && error != -EINVAL)
+		(void)fprintf(stderr, "accesslog_exporter: %s\n",
+		    strerror(-error));
+	return !error ? 0 : error == -EINVAL ? 2 : 1;
+}
