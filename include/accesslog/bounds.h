@@ -131,6 +131,9 @@
 /* A scrape waits for the logs to be drained: half its timeout, at most this. */
 #define BOUNDS_SCRAPE_WAIT_MS 1000
 
+/* POST /-/reload waits for the loop to have read the configuration. */
+#define BOUNDS_RELOAD_WAIT_MS 5000
+
 /*
  * HTTP.  Memory of a connection bounds its header; 256 connections of 16 KiB
  * are 4 MiB.  From BUSY on, the oldest idle ones are closed to make room.

@@ -12,6 +12,7 @@ enum option_id {
 	ID_READ_FROM,
 	ID_LISTEN,
 	ID_PATH,
+	ID_LIFECYCLE,
 	ID_LOG_LEVEL,
 	ID_LOG_FORMAT,
 	ID_HELP,
@@ -23,6 +24,7 @@ static const struct option known[] = {
 	{ "format", required_argument, NULL, ID_FORMAT },
 	{ "read-from", required_argument, NULL, ID_READ_FROM },
 	{ "web.listen-address", required_argument, NULL, ID_LISTEN },
+	{ "web.enable-lifecycle", no_argument, NULL, ID_LIFECYCLE },
 	{ "web.telemetry-path", required_argument, NULL, ID_PATH },
 	{ "log.level", required_argument, NULL, ID_LOG_LEVEL },
 	{ "log.format", required_argument, NULL, ID_LOG_FORMAT },
@@ -32,9 +34,9 @@ static const struct option known[] = {
 };
 
 static const char help[] =
-    "usage: accesslog_exporter [serve] [OPTION]... FILE|GLOB...\n"
+    "usage: accesslog_exporter [serve] [OPTION]... [FILE|GLOB]...\n"
     "       accesslog_exporter scan [OPTION]... FILE...|-\n"
-    "       accesslog_exporter check [--config.file=]CONFIG\n"
+    "       accesslog_exporter check CONFIG\n"
     "\n"
     "serve follows access logs and answers http://localhost:9649/metrics;\n"
     "scan counts files once and prints the metrics;\n"
@@ -43,10 +45,12 @@ static const char help[] =
     "  --format=FORMAT            auto (the default), common, combined,\n"
     "                             vhost_combined, nginx_timed, apache_timed, or\n"
     "                             grok: '%{COMBINED} %{SECONDS:request_time}'\n"
+    "  --config.file=FILE         sources and metrics; SIGHUP reads it again\n"
     "  --read-from=end|beginning  of files that are there at the start (end)\n"
     "  --web.listen-address=ADDR  HOST:PORT, [IPV6]:PORT, :PORT or PORT; may be\n"
     "                             given again (:9649)\n"
     "  --web.telemetry-path=PATH  (/metrics)\n"
+    "  --web.enable-lifecycle     POST /-/reload reads the configuration again\n"
     "  --log.level=LEVEL          debug, info, warn or error (info)\n"
     "  --log.format=FORMAT        logfmt or json (logfmt)\n"
     "  --version, --help\n"
@@ -66,7 +70,7 @@ set_path(struct options *o, const char *path)
 				"write /metrics\n",
 		    path);
 	if (!strcmp(path, "/") || !strcmp(path, "/-/healthy") ||
-	    !strcmp(path, "/-/ready"))
+	    !strcmp(path, "/-/ready") || !strcmp(path, "/-/reload"))
 		return COMPLAIN("--web.telemetry-path=%s: that is another "
 				"page; write /metrics\n",
 		    path);
@@ -85,9 +89,10 @@ set(struct options *o, int id, const char *value)
 		o->config_file = value;
 		return OPTIONS_RUN;
 	case ID_FORMAT:
-		if (strcmp(o->format, "auto") != 0)
+		if (o->has_format)
 			return COMPLAIN("--format was given twice; it holds "
 					"for all files, write it once\n");
+		o->has_format = true;
 		o->format = value;
 		return OPTIONS_RUN;
 	case ID_READ_FROM:
@@ -103,6 +108,9 @@ set(struct options *o, int id, const char *value)
 					"of them; write fewer\n",
 			    BOUNDS_HTTP_ADDRESSES);
 		o->addresses[o->n_addresses++] = value;
+		return OPTIONS_RUN;
+	case ID_LIFECYCLE:
+		o->has_lifecycle = true;
 		return OPTIONS_RUN;
 	case ID_PATH:
 		return set_path(o, value);
@@ -181,7 +189,7 @@ check_files(struct options *o)
 	bool is_scan = o->command == OPTIONS_SCAN;
 	size_t i;
 
-	if (!o->n_files)
+	if (!o->n_files && !o->config_file)
 		return COMPLAIN("no file to %s; write for example "
 				"accesslog_exporter%s "
 				"/var/log/nginx/access.log (see --help)\n",
@@ -206,7 +214,7 @@ check_scan(const struct options *o)
 {
 	if (o->command != OPTIONS_SCAN)
 		return OPTIONS_RUN;
-	if (o->n_addresses || o->telemetry_path)
+	if (o->n_addresses || o->telemetry_path || o->has_lifecycle)
 		return COMPLAIN("scan serves nothing; leave out --web.*\n");
 	if (o->has_read_from)
 		return COMPLAIN("scan reads all of a file; leave out "
@@ -218,13 +226,11 @@ check_scan(const struct options *o)
 static enum options_result
 check_config(struct options *o)
 {
+	if (o->command == OPTIONS_SCAN && o->config_file)
+		return COMPLAIN("scan counts with the default metrics; leave "
+				"out --config.file\n");
 	if (o->command != OPTIONS_CHECK)
-		return o->config_file
-		    ? COMPLAIN("--config.file=%s: only check reads a "
-			       "configuration; write accesslog_exporter check "
-			       "%s\n",
-			  o->config_file, o->config_file)
-		    : OPTIONS_RUN;
+		return OPTIONS_RUN;
 	if (o->format || o->from_start || o->n_addresses || o->telemetry_path)
 		return COMPLAIN("check reads a configuration only; leave out "
 				"--format, --read-from and --web.*\n");
@@ -290,6 +296,10 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 		return result;
 	if (!o.format)
 		o.format = "auto";
+	if (o.config_file && o.command == OPTIONS_SERVE && o.has_format &&
+	    !o.n_files)
+		return COMPLAIN("--format is for files on the command line; "
+				"write format into the configuration\n");
 	if (!o.n_addresses)
 		o.addresses[o.n_addresses++] = ":9649";
 	if (!o.telemetry_path)

@@ -510,6 +510,15 @@ ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
 	lines_init(&st->lines, at_start);
 }
 
+void
+ingest_stream_rebind(struct ingest_stream *st, struct ingest_source *source)
+{
+	struct lines lines = st->lines;
+
+	ingest_stream_init(st, source, false);
+	st->lines = lines;
+}
+
 static void
 look_for_format(struct ingest_stream *st, struct str window, bool final)
 {

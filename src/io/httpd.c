@@ -348,9 +348,13 @@ parse_timeout_ms(const char *text)
 /* Fills reply, and tells who wants to know. */
 static void
 answer(const struct httpd *h, struct MHD_Connection *mhd, const char *path,
-    bool readable, struct httpd_reply *reply)
+    const char *method, struct httpd_reply *reply)
 {
 	const struct httpd_route *route = NULL;
+	bool is_read = !strcmp(method, MHD_HTTP_METHOD_HEAD) ||
+	    !strcmp(method, MHD_HTTP_METHOD_GET);
+	bool is_post = !strcmp(method, MHD_HTTP_METHOD_POST) ||
+	    !strcmp(method, MHD_HTTP_METHOD_PUT);
 
 	for (size_t i = 0; i < h->n_routes && !route; i++) {
 		if (!strcmp(h->routes[i].path, path))
@@ -364,9 +368,11 @@ answer(const struct httpd *h, struct MHD_Connection *mhd, const char *path,
 			buf_add_text(&reply->body, h->routes[0].path);
 		}
 		buf_add_char(&reply->body, '\n');
-	} else if (!readable) {
+	} else if (route->is_post ? !is_post : !is_read) {
 		reply->status = 405;
-		buf_add_text(&reply->body, "405: use GET or HEAD\n");
+		reply->allow = route->is_post ? "POST, PUT" : "GET, HEAD";
+		buf_add_format(&reply->body, "405: use one of %s\n",
+		    reply->allow);
 	} else {
 		struct httpd_request request = {
 			.path = path,
@@ -405,7 +411,7 @@ add_headers(struct MHD_Response *response, const struct httpd_reply *reply)
 		"nosniff"))
 		return false;
 	if (reply->status == 405 &&
-	    !MHD_add_response_header(response, "Allow", "GET, HEAD"))
+	    !MHD_add_response_header(response, "Allow", reply->allow))
 		return false;
 	if (!reply->retry_after_seconds)
 		return true;
@@ -482,7 +488,6 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *path,
 	struct listener *l = cls;
 	struct connection *c = connection_of(mhd);
 	bool head = !strcmp(method, MHD_HTTP_METHOD_HEAD);
-	bool readable = head || !strcmp(method, MHD_HTTP_METHOD_GET);
 	struct httpd_reply reply = {
 		.status = 200,
 		.content_type = "text/plain; charset=utf-8",
@@ -511,7 +516,7 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *path,
 	}
 
 	buf_init(&reply.body, BOUNDS_REPLY_BYTES);
-	answer(l->httpd, mhd, path, readable, &reply);
+	answer(l->httpd, mhd, path, method, &reply);
 	result = send_reply(c, mhd, head, &reply);
 	buf_release(&reply.body);
 	return result;

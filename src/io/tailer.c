@@ -70,6 +70,7 @@ struct source {
 	TAILQ_ENTRY(source) entry;
 	struct tailer *tailer;
 	struct reader_source reader;
+	size_t index; /* of the ingest source, until the commit */
 	char *name;
 	char *argument;
 	struct paths excludes;
@@ -893,10 +894,10 @@ tailer_add(struct tailer *t, const struct tailer_path *path)
 		source_destroy(s);
 		return -ENOMEM;
 	}
+	s->index = path->source;
 	s->is_glob = paths_is_glob(s->argument) && lstat(s->argument, &st) != 0;
 	s->reader = (struct reader_source){ .reader = t->reader,
 		.name = s->name,
-		.ingest = path->ingest,
 		.keeps_finished = s->is_glob };
 	TAILQ_INSERT_TAIL(&t->added, s, entry);
 	return 0;
@@ -997,10 +998,12 @@ find_firsts(struct tailer *t)
  * changes its source is moved, with its offset.
  */
 void
-tailer_commit(struct tailer *t)
+tailer_commit(struct tailer *t, const struct ingest *ingest)
 {
 	struct source *s, *next;
 
+	TAILQ_FOREACH(s, &t->added, entry)
+		s->reader.ingest = ingest_source_at(ingest, s->index);
 	TAILQ_FOREACH(s, &t->sources, entry)
 		s->is_stale = true;
 	TAILQ_FOREACH(s, &t->sources, entry) {

@@ -66,23 +66,25 @@ struct tailer_path {
 	/* fnmatch(3) patterns: of a path, or without a slash of its last part. */
 	size_t n_excludes;
 	char *const *excludes;
-	struct ingest_source *ingest; /* borrowed until the next commit */
+	size_t source; /* its place among the ingest's (ingest_source_at()) */
 };
 
 /*
  * What was followed under the same name and argument goes on, at its offset,
- * with the new excludes and the new ingest source.
+ * with what is said of it now.
  *
- * Everything but ingest is copied.  Returns 0 or -ENOMEM.
+ * Everything is copied.  Returns 0 or -ENOMEM.
  */
 int tailer_add(struct tailer *t, const struct tailer_path *path)
     __attribute__((warn_unused_result));
 
 /*
- * Lets go of what was not added again, opens what is new.  Files that are new
- * at the first commit are read as tailer_options say, later ones likewise.
+ * Lets go of what was not added again, opens what is new.  Files that are
+ * there at a commit are read as tailer_options say, later ones from byte 0.
+ *
+ * ingest  where all lines go from now on; borrowed until the next commit
  */
-void tailer_commit(struct tailer *t);
+void tailer_commit(struct tailer *t, const struct ingest *ingest);
 
 void tailer_cancel(struct tailer *t);
 
