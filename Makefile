@@ -151,7 +151,7 @@ export ACCESSLOG_GENERATE := $(CURDIR)/$(B)/bench/generate
 export PYTHONDONTWRITEBYTECODE := 1
 # Deadlines of the tests are so many times longer.
 export ACCESSLOG_SLOW ?= $(if $(filter asan tsan,$(MODE)),5,1)
-pytest := $(PYTHON) -m pytest -q -p no:cacheprovider
+pytest := $(PYTHON) -m pytest -q -rs -p no:cacheprovider
 checks := layers unit fuzz golden e2e
 
 check: $(program) $(unit) $(fuzz) $(bench) ## every test: layers, unit, fuzz corpora, golden, e2e
@@ -213,6 +213,8 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -m 644 contrib/examples/*.yml '$(DESTDIR)$(DATADIR)/examples'
 	install -m 644 man/*.5 '$(DESTDIR)$(MANDIR)/man5'
 	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
+	sed -i 's|/usr/local/share/accesslog_exporter|$(DATADIR)|' \
+	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
@@ -221,8 +223,9 @@ uninstall: ## remove what install put there
 	        $(wildcard contrib/examples/*.yml)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man5/%',$(wildcard man/*.5)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
-	-rmdir '$(DESTDIR)$(DATADIR)/patterns' \
-	    '$(DESTDIR)$(DATADIR)/examples' '$(DESTDIR)$(DATADIR)'
+	for dir in '$(DESTDIR)$(DATADIR)/patterns' \
+	    '$(DESTDIR)$(DATADIR)/examples' '$(DESTDIR)$(DATADIR)'; do \
+	    [ ! -d "$$dir" ] || rmdir --ignore-fail-on-non-empty "$$dir"; done
 
 clean: ## remove everything that was built
 	rm -rf build

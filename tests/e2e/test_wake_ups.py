@@ -109,6 +109,31 @@ def test_a_busy_file_is_read_while_nobody_asks(exporter, log):
     assert_counted(daemon, log)
 
 
+@pytest.mark.skipif(support.SANITIZED, reason="a sanitizer's cost is not the exporter's")
+def test_busy_directories_of_a_glob_cost_no_more_than_their_lines(exporter, make_log, logs):
+    """A look at each of them is no look at the whole glob."""
+    glob = logs / "*" / "access.log"
+    many = []
+    for i in range(400):
+        (logs / f"host-{i}").mkdir()
+        many.append(make_log(logs / f"host-{i}" / "access.log", source=glob))
+    daemon = exporter(glob)
+    n_written = 0
+    measured = None
+    # Each gets seven lines a second; the first seconds bring them up to it.
+    for due in support.paced(2800, 6):
+        for _ in range(due):
+            many[n_written % len(many)].write(1)
+            n_written += 1
+        if not measured and n_written >= 2800 * 3:
+            measured = time.monotonic(), daemon.cpu_seconds()
+    seconds = time.monotonic() - measured[0]
+    share = (daemon.cpu_seconds() - measured[1]) / seconds
+    assert 2 < seconds
+    assert share < 0.25 * support.SLOW, f"{share:.0%} of a core"
+    assert_counted(daemon, *many)
+
+
 def test_busy_and_then_idle_again(exporter, log):
     daemon = exporter(log.path)
     for due in support.paced(2000, 2):

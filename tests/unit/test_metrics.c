@@ -340,7 +340,7 @@ series_of_the_logs_metrics_are_published(void **state)
 	    0);
 	assert_int_equal(metrics_publish(&f->metrics), 0);
 	assert_family(f, METRICS_SERIES,
-	    "# HELP accesslog_exporter_series Series of a metric.\n"
+	    "# HELP accesslog_exporter_series Label combinations that a metric has now.\n"
 	    "# TYPE accesslog_exporter_series gauge\n"
 	    "accesslog_exporter_series{metric=\"accesslog_requests_total\"} "
 	    "2\n"
