@@ -89,8 +89,8 @@ void ingest_recognise(struct ingest_stream *st, struct str head);
  * The file goes on at the same place under another source, perhaps of another
  * ingest; its format is looked for anew among the new source's.
  */
-void ingest_stream_rebind(
-    struct ingest_stream *st, struct ingest_source *source);
+void ingest_stream_rebind(struct ingest_stream *st,
+    struct ingest_source *source);
 
 /* The name of the format in use, or NULL while none is known. */
 const char *ingest_format_name(const struct ingest_stream *st);

@@ -108,8 +108,8 @@ copy_names(struct serve *s, struct paths *ret_names)
 }
 
 static void
-answer_page(
-    void *arg, const struct httpd_request *request, struct httpd_reply *reply)
+answer_page(void *arg, const struct httpd_request *request,
+    struct httpd_reply *reply)
 {
 	struct serve *s = arg;
 	struct registry_snapshot snapshot;
@@ -128,8 +128,8 @@ answer_page(
 		goto release_names;
 	}
 	reply->content_type = "text/html; charset=utf-8";
-	page_render(names.items, names.n, &snapshot,
-	    s->options->telemetry_path, &reply->body);
+	page_render(names.items, names.n, &snapshot, s->options->telemetry_path,
+	    &reply->body);
 	registry_snapshot_release(&snapshot);
 
 release_names:
@@ -137,8 +137,8 @@ release_names:
 }
 
 static void
-answer_reload(
-    void *arg, const struct httpd_request *request, struct httpd_reply *reply)
+answer_reload(void *arg, const struct httpd_request *request,
+    struct httpd_reply *reply)
 {
 	struct serve *s = arg;
 	bool is_reloaded;
@@ -146,7 +146,8 @@ answer_reload(
 	(void)request;
 	if (!rendezvous_wait(s->reload, BOUNDS_RELOAD_WAIT_MS)) {
 		reply->status = 503;
-		buf_add_text(&reply->body, "503: the loop is busy; try again\n");
+		buf_add_text(&reply->body,
+		    "503: the loop is busy; try again\n");
 		return;
 	}
 	registry_lock(s->pipeline.registry);
@@ -305,8 +306,8 @@ tailer_told(void *arg, const struct event *event)
  * files that it shares with the one before go on.
  */
 static int
-use_config(
-    struct serve *s, const struct config *config, struct config_error *reterr)
+use_config(struct serve *s, const struct config *config,
+    struct config_error *reterr)
 {
 	struct ingest *before = NULL;
 	struct paths names = { 0 };
@@ -332,8 +333,8 @@ use_config(
 		}
 	}
 	if (!error)
-		error = pipeline_configure(
-		    &s->pipeline, config, true, &before, reterr);
+		error = pipeline_configure(&s->pipeline, config, true, &before,
+		    reterr);
 	if (error) {
 		tailer_cancel(s->tailer);
 		paths_release(&names);
@@ -359,8 +360,8 @@ note_reload(struct serve *s, bool is_successful)
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	registry_lock(s->pipeline.registry);
 	s->is_reloaded = is_successful;
-	error = metrics_set(
-	    m, METRICS_RELOAD_SUCCESSFUL, NULL, decimal_of(is_successful));
+	error = metrics_set(m, METRICS_RELOAD_SUCCESSFUL, NULL,
+	    decimal_of(is_successful));
 	if (is_successful && !error)
 		error = metrics_set(m, METRICS_RELOAD_SUCCESS_TIME, NULL,
 		    decimal_of((uint64_t)now.tv_sec));
@@ -573,13 +574,13 @@ set_up(struct serve *s)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
 		    &s->rendezvous);
 	if (!error)
-		error = rendezvous_create(
-		    loop_uv(s->loop), reload_came, s, &s->reload);
+		error = rendezvous_create(loop_uv(s->loop), reload_came, s,
+		    &s->reload);
 	if (!s->options->has_lifecycle || !s->options->config_file)
 		n_routes--; /* the last one */
 	if (!error)
-		error = httpd_create(
-		    routes, n_routes, s, was_answered, &s->httpd);
+		error = httpd_create(routes, n_routes, s, was_answered,
+		    &s->httpd);
 	return error ? error : start(s);
 }
 

@@ -33,8 +33,7 @@ pipeline_configure(struct pipeline *p, const struct config *config,
     bool with_zeros, struct ingest **ret_before, struct config_error *reterr)
 {
 	struct ingest *in;
-	int error =
-	    ingest_create(&p->metrics, config, with_zeros, &in, reterr);
+	int error = ingest_create(&p->metrics, config, with_zeros, &in, reterr);
 
 	if (error)
 		return error;
