@@ -184,7 +184,8 @@ bool
 format_apache_claims(struct str text)
 {
 	bool has_argument = false;
-	size_t i, end;
+	bool has_reference = false;
+	size_t i, end, colon;
 
 	if (begins_directive(
 		str_after(text, format_columns_after_space(text, 0))))
@@ -211,12 +212,16 @@ format_apache_claims(struct str text)
 		end += argument.len + 2;
 		if (end >= text.len)
 			break;
-		if (patterns_find(
-			str_of(argument.data, str_find_char(argument, ':'))))
-			return false;
+		colon = str_find_char(argument, ':');
+		if (patterns_find(str_of(argument.data, colon))) {
+			if (colon < argument.len)
+				return false;
+			has_reference = true; /* or a header of that name */
+			continue;
+		}
 		has_argument |= letter(text.data[end]) || text.data[end] == '^';
 	}
-	return has_argument;
+	return has_argument && !has_reference;
 }
 
 static int

@@ -24,6 +24,7 @@ enum shape {
 	ARGS,
 	URI, /* begins with a slash */
 	FLAG, /* one character */
+	PORT,
 };
 
 static const struct {
@@ -47,6 +48,7 @@ static const struct {
 	{ "proxy_add_x_forwarded_for", ADDRESS },
 	{ "realip_remote_addr", ADDRESS },
 	{ "remote_addr", ADDRESS },
+	{ "remote_port", PORT },
 	{ "remote_user", USER },
 	{ "request", TEXT },
 	{ "request_body", TEXT },
@@ -54,6 +56,7 @@ static const struct {
 	{ "scheme", SCHEME },
 	{ "sent_http_", TEXT },
 	{ "server_name", HOST },
+	{ "server_port", PORT },
 	{ "ssl_client_i_dn", TEXT },
 	{ "ssl_client_s_dn", TEXT },
 	{ "time", TEXT },
@@ -286,6 +289,7 @@ struct place {
 	enum shape next_shape; /* of a variable that follows at once */
 	bool is_before_field;
 	bool in_quotes; /* the value is escaped up to the next quote */
+	bool is_after_text; /* with spaces, and a space before this one */
 };
 
 static void
@@ -409,6 +413,9 @@ add_undelimited(struct buf *out, const struct place *p)
 	case FLAG:
 		buf_add_char(out, '.');
 		return;
+	case PORT:
+		buf_add_text(out, "%{PORT}");
+		return;
 	case WORD:
 	case TEXT:
 	case USER:
@@ -441,7 +448,9 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	}
 	switch (p->shape) {
 	case STATUS:
-		buf_add_text(out, "%{STATUS}");
+		/* Of the words of a user agent it is the one that is three. */
+		buf_add_text(out,
+		    p->is_after_text ? "(?:-|[0-9]{3})(?![^ ])" : "%{STATUS}");
 		return;
 	case COUNT:
 	case SECONDS:
@@ -464,6 +473,9 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 		return;
 	case IS_ARGS:
 		buf_add_text(out, "\\??+");
+		return;
+	case PORT:
+		buf_add_text(out, "%{PORT}");
 		return;
 	case SECONDS_LIST:
 		if (end == ' ' && !p->in_quotes) {
@@ -529,25 +541,36 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	case ARGS:
 	case URI:
 	case FLAG:
+	case PORT:
 		break;
 	}
 	add_word(out, p, "");
+}
+
+static enum shape
+shape_at(const struct format_columns *c, size_t i)
+{
+	return c->pieces[i].rank ? shape_of(text_of(c, i)) : WORD;
 }
 
 static struct place
 place_of(const struct format_columns *c, size_t i, bool in_quotes)
 {
 	struct place p = { .name = text_of(c, i),
-		.shape = shape_of(text_of(c, i)),
+		.shape = shape_at(c, i),
 		.in_quotes = in_quotes,
 		.is_last = i + 1 == c->n_pieces };
 	size_t j;
+
+	p.is_after_text = i >= 2 && !in_quotes &&
+	    str_equal(text_of(c, i - 1), STR(" ")) &&
+	    c->pieces[i - 2].is_field && shape_at(c, i - 2) == TEXT;
 
 	if (p.is_last)
 		return p;
 	p.is_before_field = c->pieces[i + 1].is_field;
 	if (p.is_before_field)
-		p.next_shape = shape_of(text_of(c, i + 1));
+		p.next_shape = shape_at(c, i + 1);
 	/* What ends the whole run of variables ends this one at the latest. */
 	for (j = i + 1; j < c->n_pieces && c->pieces[j].is_field; j++)
 		;

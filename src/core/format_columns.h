@@ -25,6 +25,7 @@ struct format_columns_piece {
 	bool is_integer; /* a duration in whole units */
 	unsigned shift; /* as struct format_item */
 	/* The best of those with the same name is captured; the first of them. */
+	/* 0: a name of the user's own, which says nothing of its values. */
 	unsigned rank;
 	size_t column;
 	size_t from, len; /* of the literal, or of the name, in the text */

@@ -220,7 +220,7 @@ read_variable(struct nginx *n, size_t *pos)
 		    STR_ARGS(name));
 	*pos = end + in_braces;
 	return format_columns_add_field(&n->columns, plain_name(name),
-	    (struct format_columns_piece){ .column = column });
+	    (struct format_columns_piece){ .column = column, .rank = 1 });
 }
 
 static int
