@@ -1,5 +1,7 @@
 #include <malloc.h>
 
+#include "app/cmd_explain.h"
+#include "app/cmd_formats.h"
 #include "app/cmd_scan.h"
 #include "app/cmd_serve.h"
 #include "app/log.h"
@@ -29,6 +31,10 @@ main(int argc, char *argv[])
 		return cmd_serve_run(&options);
 	case OPTIONS_SCAN:
 		return cmd_scan_run(&options);
+	case OPTIONS_EXPLAIN:
+		return cmd_explain_run(&options);
+	case OPTIONS_FORMATS:
+		return cmd_formats_run(&options);
 	}
 	return 2;
 }

@@ -29,16 +29,26 @@ static const struct option known[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+static const char *const commands[] = {
+	[OPTIONS_SERVE] = "serve",
+	[OPTIONS_SCAN] = "scan",
+	[OPTIONS_EXPLAIN] = "explain",
+	[OPTIONS_FORMATS] = "formats",
+};
+
 static const char help[] =
     "usage: accesslog_exporter [serve] [OPTION]... FILE|GLOB...\n"
     "       accesslog_exporter scan [OPTION]... FILE...|-\n"
+    "       accesslog_exporter explain [--format=FORMAT] FILE|-\n"
+    "       accesslog_exporter formats [NAME]\n"
+    "serve follows access logs and answers http://localhost:9649/metrics; scan\n"
+    "counts files once and prints the metrics; explain says which format a file\n"
+    "has and where lines stop fitting; formats lists the names.\n"
     "\n"
-    "serve follows access logs and answers http://localhost:9649/metrics;\n"
-    "scan counts files once and prints the metrics.\n"
-    "\n"
-    "  --format=FORMAT            auto (the default), common, combined,\n"
-    "                             vhost_combined, nginx_timed, apache_timed, or\n"
-    "                             grok: '%{COMBINED} %{SECONDS:request_time}'\n"
+    "  --format=FORMAT            auto (the default), a name, nginx' log_format\n"
+    "                             '$remote_addr ... $status', Apache's LogFormat\n"
+    "                             '%h ... %>s %b', grok '%{COMBINED} ...' or\n"
+    "                             'regex:(?<status>...)'\n"
     "  --read-from=end|beginning  of files that are there at the start (end)\n"
     "  --web.listen-address=ADDR  HOST:PORT, [IPV6]:PORT or :PORT; may be given\n"
     "                             again (:9649)\n"
@@ -156,36 +166,63 @@ complain_of(char *argument, int what)
 }
 
 static enum options_result
-check_files(struct options *o)
+check_number_of_files(const struct options *o)
 {
-	bool is_scan = o->command == OPTIONS_SCAN;
-	size_t i;
-
+	switch (o->command) {
+	case OPTIONS_SERVE:
+	case OPTIONS_SCAN:
+		break;
+	case OPTIONS_EXPLAIN:
+		if (o->n_files > 1)
+			return COMPLAIN("more than one file to explain; write "
+					"them one after the other\n");
+		break;
+	case OPTIONS_FORMATS:
+		if (o->n_files > 1)
+			return COMPLAIN("more than one name; write "
+					"accesslog_exporter formats NAME\n");
+		return OPTIONS_RUN;
+	}
 	if (!o->n_files)
 		return COMPLAIN("no file to %s; write for example "
-				"accesslog_exporter%s "
+				"accesslog_exporter%s%s "
 				"/var/log/nginx/access.log (see --help)\n",
-		    is_scan ? "count" : "follow", is_scan ? " scan" : "");
+		    o->command == OPTIONS_SERVE      ? "follow"
+			: o->command == OPTIONS_SCAN ? "count"
+						     : "explain",
+		    o->command == OPTIONS_SERVE ? "" : " ",
+		    o->command == OPTIONS_SERVE ? "" : commands[o->command]);
 	if (o->n_files > BOUNDS_SOURCES)
 		return COMPLAIN("more than %d files; write a glob such as "
 				"'/srv/*/access.log'\n",
 		    BOUNDS_SOURCES);
-	for (i = 0; i < o->n_files; i++) {
-		if (!*o->files[i])
-			return COMPLAIN("an empty file name; write a path\n");
-		if (!is_scan && !strcmp(o->files[i], "-"))
-			return COMPLAIN("standard input cannot be followed; "
-					"write accesslog_exporter scan - to "
-					"count it once\n");
-	}
 	return OPTIONS_RUN;
 }
 
 static enum options_result
-check_scan(const struct options *o)
+check_files(struct options *o)
 {
-	if (o->command == OPTIONS_SCAN && (o->n_addresses || o->telemetry_path))
-		return COMPLAIN("scan serves nothing; leave out --web.*\n");
+	enum options_result result = check_number_of_files(o);
+	size_t i;
+
+	for (i = 0; i < o->n_files && result == OPTIONS_RUN; i++) {
+		if (!*o->files[i])
+			return COMPLAIN("an empty file name; write a path\n");
+		if (o->command == OPTIONS_SERVE && !strcmp(o->files[i], "-"))
+			return COMPLAIN("standard input cannot be followed; "
+					"write accesslog_exporter scan - to "
+					"count it once\n");
+	}
+	return result;
+}
+
+static enum options_result
+check_web(const struct options *o)
+{
+	if (o->command != OPTIONS_SERVE &&
+	    (o->n_addresses || o->telemetry_path))
+		return COMPLAIN("%s serves nothing; leave out --web.*\n",
+		    commands[o->command]);
 	return OPTIONS_RUN;
 }
 
@@ -196,13 +233,17 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 		.log_level = LOG_INFO,
 		.log_format = LOG_LOGFMT };
 	enum options_result result = OPTIONS_RUN;
+	size_t i;
 	int id;
 
-	if (argc > 1 &&
-	    (!strcmp(argv[1], "serve") || !strcmp(argv[1], "scan"))) {
-		o.command = argv[1][1] == 'c' ? OPTIONS_SCAN : OPTIONS_SERVE;
+	for (i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]);
+	     i++) {
+		if (strcmp(argv[1], commands[i]) != 0)
+			continue;
+		o.command = (enum options_command)i;
 		argv++;
 		argc--;
+		break;
 	}
 	opterr = 0;
 	while (result == OPTIONS_RUN &&
@@ -219,7 +260,7 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 	o.n_files = (size_t)(argc - optind);
 	result = check_files(&o);
 	if (result == OPTIONS_RUN)
-		result = check_scan(&o);
+		result = check_web(&o);
 	if (result != OPTIONS_RUN)
 		return result;
 	if (!o.n_addresses)
