@@ -101,8 +101,30 @@ describe_field(const struct format_item *field, struct buf *out)
 	}
 }
 
-/* The line has some of the literal: then the first byte that differs counts. */
-static void
+/* Where the field begins that ends with item n_items - 1. */
+static int
+find_field(const struct format *f, struct str line, size_t n_items,
+    size_t *ret_offset)
+{
+	size_t i = n_items;
+	bool fits = false;
+	int error = 0;
+
+	do
+		i--;
+	while (i && f->items[i].depth > 0);
+	*ret_offset = 0;
+	if (i)
+		error = pattern_match_prefix(f, i, line, &fits, ret_offset);
+	return error;
+}
+
+/*
+ * The first byte of the literal that differs counts.  Where the line has none
+ * of it, the field before it took all there is: a quote is missing at its end,
+ * anything else (a bracket, say) somewhere behind its beginning.
+ */
+static int
 describe_literal(const struct format *f, struct str line, struct explain *e,
     struct buf *out)
 {
@@ -110,35 +132,40 @@ describe_literal(const struct format *f, struct str line, struct explain *e,
 	struct str rest = str_after(line, e->offset);
 	const struct format_item *next = field_at(f, e->n_items + 1);
 	const struct format_item *last = NULL;
+	bool is_after_field = e->n_items &&
+	    f->items[e->n_items - 1].kind == FORMAT_CLOSE;
 	size_t common = 0;
 	size_t i;
+	int error = 0;
 
-	/* A value that nothing ends goes on to the end of the line. */
-	if (str_find_char(rest, literal.data[0]) == rest.len) {
-		e->offset = line.len;
-	} else {
+	if (str_find_char(rest, literal.data[0]) < rest.len) {
 		while (common < literal.len && common < rest.len &&
 		    literal.data[common] == rest.data[common])
 			common++;
 		e->offset += common;
+	} else if (is_after_field && literal.data[0] == '"') {
+		e->offset = line.len;
+	} else if (is_after_field && !rest.len) {
+		error = find_field(f, line, e->n_items, &e->offset);
 	}
 	buf_add_char(out, '"');
 	add_shown(out, str_after(literal, common));
 	buf_add_char(out, '"');
 	for (i = 0; i < e->n_items; i++) {
-		if (f->items[i].kind == FORMAT_OPEN)
+		if (f->items[i].kind == FORMAT_OPEN && f->items[i].depth == 0)
 			last = &f->items[i];
 	}
-	if (last && f->items[e->n_items - 1].kind == FORMAT_CLOSE) {
+	if (is_after_field && last && !common) {
 		buf_add_text(out, " after ");
 		buf_add(out, last->text);
 	} else if (next) {
 		buf_add_text(out, " before ");
 		buf_add(out, next->text);
 	}
+	return error;
 }
 
-static void
+static int
 describe(const struct format *f, struct str line, struct explain *e,
     struct buf *out)
 {
@@ -147,26 +174,18 @@ describe(const struct format *f, struct str line, struct explain *e,
 	if (e->n_items == f->n_core) {
 		buf_add_text(out,
 		    "a line that costs less: this one was given up on");
-		return;
+		return 0;
 	}
-	switch (f->items[e->n_items].kind) {
-	case FORMAT_LITERAL:
-		describe_literal(f, line, e, out);
-		return;
-	case FORMAT_OPEN:
-		describe_field(&f->items[e->n_items], out);
-		return;
-	case FORMAT_REGEX:
-	case FORMAT_CLOSE:
-		break;
-	}
+	if (f->items[e->n_items].kind == FORMAT_LITERAL)
+		return describe_literal(f, line, e, out);
 	field = field_at(f, e->n_items);
 	if (field) {
 		describe_field(field, out);
-		return;
+		return 0;
 	}
 	buf_add_text(out, "what fits ");
 	add_shown(out, f->items[e->n_items].text);
+	return 0;
 }
 
 int
@@ -189,8 +208,9 @@ explain_line(const struct format *format, struct str line, struct explain *ret,
 	free(ends);
 	if (error)
 		return error;
-	describe(format, line, &e, expected);
-	error = buf_status(expected);
+	error = describe(format, line, &e, expected);
+	if (!error)
+		error = buf_status(expected);
 	if (!error)
 		*ret = e;
 	return error;
