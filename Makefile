@@ -105,7 +105,7 @@ $(B)/gen/revision: FORCE
 	    cat $@ 2>/dev/null || :); $(call note,"$$revision")
 
 $(B)/gen/patterns_table.h: patterns/embed.awk patterns/base.grok \
-		$(wildcard patterns/*.grok)
+		$(wildcard patterns/*.grok patterns/*.samples)
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D); LC_ALL=C awk -f $< $(sort $(filter %.grok,$^)) >$@
 

@@ -109,4 +109,17 @@ bool pattern_rule_matches(struct pattern_rule *r, struct str value);
 bool pattern_rule_apply(struct pattern_rule *r, struct str value,
     char room[BOUNDS_RULE_BYTES], struct str *ret_result);
 
+/*
+ * Whether a line begins as the first n_items of a format do, which end outside
+ * of every group and field; for explain.h, as it compiles them each time.
+ *
+ * ret_fits  false also where the answer would cost too much
+ * ret_len   bytes of the line that they take; only where they fit
+ *
+ * Returns 0, -ENOMEM, or -EINVAL for a format that pattern_create() refuses.
+ */
+int pattern_match_prefix(const struct format *format, size_t n_items,
+    struct str line, bool *ret_fits, size_t *ret_len)
+    __attribute__((warn_unused_result));
+
 #endif

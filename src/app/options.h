@@ -14,6 +14,8 @@ enum options_command {
 	OPTIONS_SERVE,
 	OPTIONS_SCAN,
 	OPTIONS_CHECK,
+	OPTIONS_EXPLAIN,
+	OPTIONS_FORMATS, /* files[0], where given, is a name */
 };
 
 struct options {

@@ -697,3 +697,45 @@ pattern_rule_apply(struct pattern_rule *r, struct str value,
 	*ret_result = str_of(room, len);
 	return true;
 }
+
+int
+pattern_match_prefix(const struct format *format, size_t n_items,
+    struct str line, bool *ret_fits, size_t *ret_len)
+{
+	static const struct fields none;
+	struct writer w = { .format = format, .wanted = &none };
+	struct pattern p = { 0 };
+	struct config_error ignored;
+	size_t i;
+	int error = -ENOMEM;
+	int n;
+
+	buf_init(&w.out, 2 * (size_t)BOUNDS_FORMAT_EXPANDED_BYTES);
+	w.starts = calloc(format->n_items, sizeof(*w.starts));
+	w.slots = calloc(format->n_items + 1, sizeof(*w.slots));
+	if (!w.starts || !w.slots)
+		goto release_writer;
+	for (i = 0; i < n_items; i++)
+		write_item(&w, i);
+	error = buf_status(&w.out);
+	if (!error)
+		error = compile(&w, &p.full, &ignored);
+	if (!error)
+		error = prepare(&p);
+	if (error)
+		goto release_pattern;
+	n = match(&p, p.full, line);
+	*ret_fits = n >= 0;
+	if (n >= 0)
+		*ret_len = pcre2_get_ovector_pointer(p.match)[1];
+
+release_pattern:
+	pcre2_match_context_free(p.limits);
+	pcre2_match_data_free(p.match);
+	pcre2_code_free(p.full);
+release_writer:
+	free(w.slots);
+	free(w.starts);
+	buf_release(&w.out);
+	return error;
+}
