@@ -104,9 +104,10 @@ $(B)/gen/revision: FORCE
 	    cat $@ 2>/dev/null || :); $(call note,"$$revision")
 
 $(B)/gen/patterns_table.h: patterns/embed.awk patterns/base.grok \
-		$(wildcard patterns/*.grok)
+		$(wildcard patterns/*.grok patterns/*.json)
 	$(say) GEN $@
-	$(Q)mkdir -p $(@D); LC_ALL=C awk -f $< $(sort $(filter %.grok,$^)) >$@
+	$(Q)mkdir -p $(@D); LC_ALL=C awk -f $< \
+	    $(sort $(filter %.grok %.json,$^)) >$@
 
 $(B)/%.o: src/%.c $(B)/gen/flags | deps
 	$(say) CC $<
@@ -207,12 +208,13 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(addprefix '$(DESTDIR)',$(BINDIR) $(DATADIR)/patterns \
 	    $(MANDIR)/man8)
 	install -m 755 $(program) '$(DESTDIR)$(BINDIR)'
-	install -m 644 patterns/*.grok '$(DESTDIR)$(DATADIR)/patterns'
+	install -m 644 patterns/*.grok patterns/*.json \
+	    '$(DESTDIR)$(DATADIR)/patterns'
 	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
-	    $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(wildcard patterns/*.grok)) \
+	    $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(wildcard patterns/*.grok patterns/*.json)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
 	-rmdir '$(DESTDIR)$(DATADIR)/patterns' '$(DESTDIR)$(DATADIR)'
 

@@ -7,6 +7,7 @@
  *	                                 %{NAME} stands for an expression of
  *	                                 patterns/, and %{NAME:field} captures
  *	%{NUMBER:request_time:us}        the unit, where it is not seconds
+ *	json                             lines of JSON (format_json.h)
  *
  * The expression is a sequence of items:
  *
@@ -17,6 +18,12 @@
  *
  * Its core ends with the last of request, status and bytes; a line is a
  * request when its core fits (DESIGN.md, section 5).
+ *
+ * Of JSON, the items are fields with their paths, in no order; its core is any
+ * of request, status and bytes:
+ *
+ *	json: status=status request_time=duration:ms
+ *	      OPEN LITERAL "status" CLOSE OPEN LITERAL "duration" CLOSE
  */
 #ifndef ACCESSLOG_FORMAT_H
 #define ACCESSLOG_FORMAT_H
@@ -42,7 +49,13 @@ struct format_item {
 	struct str text; /* borrows from the format */
 };
 
+enum format_kind {
+	FORMAT_TEXT,
+	FORMAT_JSON,
+};
+
 struct format {
+	enum format_kind kind;
 	struct buf text; /* what the items borrow from */
 	struct format_item *items;
 	size_t n_items;

@@ -6,6 +6,7 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/fields.h"
+#include "accesslog/format_json.h"
 #include "accesslog/patterns.h"
 
 /* One format under construction. */
@@ -273,6 +274,11 @@ expand_definition(struct builder *b, struct str name, unsigned nesting,
 	if (!row)
 		return config_error_set(b->reterr, 0, column,
 		    "%%{%.*s} is not known; patterns/base.grok has the names",
+		    STR_ARGS(name));
+	if (format_json_is(str_from(row->text)))
+		return config_error_set(b->reterr, 0, column,
+		    "%%{%.*s} is a format of JSON, which cannot be part of an "
+		    "expression; write its name alone",
 		    STR_ARGS(name));
 	if (inner.nesting == BOUNDS_FORMAT_DEPTH)
 		return config_error_set(b->reterr, 0, column,
@@ -594,6 +600,10 @@ format_create(struct str text, struct format **ret_format,
 	if (text.len && memchr(text.data, '\0', text.len))
 		return config_error_set(reterr, 0, str_find_char(text, 0) + 1,
 		    "a NUL byte in the format; write \\x00");
+	if (format_json_is(row && row->kind == PATTERNS_FORMAT
+		    ? str_from(row->text)
+		    : text))
+		return format_json_create(text, ret_format, reterr);
 	for (i = 0; i + 1 < text.len; i++) {
 		if (text.data[i] == '%' && text.data[i + 1] == '{')
 			break;
