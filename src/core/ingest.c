@@ -627,7 +627,7 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 			registry_add(family[METRICS_SKIPPED_BYTES],
 			    s->skipped[i], delta);
 	}
-	if (s->last_line != NO_SERIES && 
+	if (s->last_line != NO_SERIES &&
 	    timestamp_parse(str_of(b->time, b->time_len), &when))
 		registry_set(family[METRICS_LAST_LINE], s->last_line, when);
 	if (b->n_repairs)

@@ -51,9 +51,9 @@ struct json {
 static size_t
 bucket_of(struct str key)
 {
-	return key.len ? ((unsigned char)key.data[0] ^ key.len << 3) %
-		TOP_BUCKETS
-		       : 0;
+	return key.len
+	    ? ((unsigned char)key.data[0] ^ key.len << 3) % TOP_BUCKETS
+	    : 0;
 }
 
 /* A key may be all of a path, or end where it has a dot. */
@@ -65,8 +65,8 @@ note_top(struct json *j, size_t path)
 
 	for (i = 0; i <= text.len; i++) {
 		if (i == text.len || text.data[i] == '.')
-			j->top[bucket_of(str_of(text.data, i))] |=
-			    UINT64_C(1) << path;
+			j->top[bucket_of(str_of(text.data, i))] |= UINT64_C(1)
+			    << path;
 	}
 }
 
@@ -251,7 +251,8 @@ number_len(struct str text)
 	}
 	if (i < text.len && (text.data[i] == 'e' || text.data[i] == 'E')) {
 		i++;
-		if (i < text.len && (text.data[i] == '+' || text.data[i] == '-'))
+		if (i < text.len &&
+		    (text.data[i] == '+' || text.data[i] == '-'))
 			i++;
 		start = i;
 		while (i < text.len && digit(text.data[i]))
@@ -309,8 +310,8 @@ lacks_value(const struct json *j, int token)
 {
 	const jsmntok_t *t = &j->tokens[token];
 
-	return t->type == JSMN_STRING && !t->size &&
-	    t->parent != NO_TOKEN && j->tokens[t->parent].type == JSMN_OBJECT;
+	return t->type == JSMN_STRING && !t->size && t->parent != NO_TOKEN &&
+	    j->tokens[t->parent].type == JSMN_OBJECT;
 }
 
 /* Whether between from and to there are just so many commas and colons. */
@@ -668,10 +669,9 @@ json_read(struct json *j, struct str line, struct json_value values[],
 	find_tokens(j);
 
 	memset(values, 0, j->n_paths * sizeof(*values));
-	j->inside[0] = (struct inside){
-		.paths = j->n_paths == 64 ? UINT64_MAX
-					  : (UINT64_C(1) << j->n_paths) - 1
-	};
+	j->inside[0] = (struct inside){ .paths = j->n_paths == 64
+		    ? UINT64_MAX
+		    : (UINT64_C(1) << j->n_paths) - 1 };
 	for (i = 1; i < j->n_tokens; i++) {
 		const jsmntok_t *t = &j->tokens[i];
 

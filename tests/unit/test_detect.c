@@ -19,7 +19,7 @@
 #define NGINX_TIMED COMBINED " 0.002 0.000 0.001, 0.001"
 #define APACHE_TIMED COMBINED " 2012"
 #define JSON_ABOUT                                                             \
-	"\"protocol\": \"HTTP/1.1\", \"status\": \"200\", "                     \
+	"\"protocol\": \"HTTP/1.1\", \"status\": \"200\", "                    \
 	"\"method\": \"GET\", \"host\": \"www.example.com\""
 
 /* Lines of each shipped format, those that others could take for theirs. */
