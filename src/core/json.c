@@ -537,9 +537,10 @@ static bool
 numeric(const struct json *j, int token)
 {
 	const jsmntok_t *t = &j->tokens[token];
-	char c = j->line.data[t->start];
+	const char *first = j->line.data + t->start;
 
-	return t->type == JSMN_PRIMITIVE && (digit(c) || c == '-');
+	/* A torn string may begin where the line ends. */
+	return t->type == JSMN_PRIMITIVE && (digit(*first) || *first == '-');
 }
 
 /* The value at this token; lists without brackets go on to the next ones. */

@@ -343,6 +343,8 @@ torn_lines_keep_what_came_before(void **state)
 	assert_value(f, "{\"a\":1,\"last\":\"x\\", A, JSON_WORD, "1", 1);
 	assert_value(f, "{\"a\":{\"b\":1", AB, JSON_WORD, "1", 1);
 	assert_value(f, "{", A, JSON_NONE, "", 1);
+	/* A string of which there is only the quote. */
+	assert_value(f, "{\"a\":1 \"", A, JSON_WORD, "1", 1);
 }
 
 static void
