@@ -669,7 +669,8 @@ json_read(struct json *j, struct str line, struct json_value values[],
 	j->n_repairs = 0;
 	find_tokens(j);
 
-	memset(values, 0, j->n_paths * sizeof(*values));
+	if (j->n_paths)
+		memset(values, 0, j->n_paths * sizeof(*values));
 	j->inside[0] = (struct inside){ .paths = j->n_paths == 64
 		    ? UINT64_MAX
 		    : (UINT64_C(1) << j->n_paths) - 1 };
