@@ -564,8 +564,8 @@ value_at(struct json *j, int i)
 	}
 	switch (t->type) {
 	case JSMN_STRING:
-		if (i == j->torn || t->size)
-			break; /* it never ended, or is a key */
+		if (i == j->torn)
+			break;
 		v.kind = JSON_STRING;
 		v.text = decoded(j, i);
 		break;
@@ -615,6 +615,9 @@ follow_key(struct json *j, int i, struct json_value values[])
 	uint64_t candidates, here = 0;
 	struct str key;
 
+	/* In "a": "b": 1 it is a value, and 1 is too much. */
+	if (j->tokens[object].type == JSMN_STRING && object == i - 1)
+		return false;
 	while (j->tokens[object].type != JSMN_OBJECT) {
 		if (j->tokens[object].type == JSMN_ARRAY)
 			return false;

@@ -256,6 +256,10 @@ commas_and_colons_too_many_or_too_few_are_repaired(void **state)
 	assert_value(f, "{\"z\":[1,2,],\"last\":2}", LAST, JSON_WORD, "2", 1);
 	assert_value(f, "{\"a\":1 \"last\":2}", LAST, JSON_WORD, "2", 1);
 	assert_value(f, "{\"a\":1 \"last\":2}", A, JSON_WORD, "1", 1);
+	assert_value(f, "{\"a\":\"\\n\":1,\"last\":2}", A, JSON_STRING, "\n",
+	    1);
+	assert_value(f, "{\"a\":\"last\":1,\"x y\":3}", LAST, JSON_NONE, "", 1);
+	assert_value(f, "{\"a\":\"last\":1,\"x y\":3}", XY, JSON_WORD, "3", 1);
 	assert_value(f, "{\"a\"::1,\"last\":2}", LAST, JSON_WORD, "2", 1);
 	assert_value(f, "{\"a\":{\"b\":1,},\"last\":2}", LAST, JSON_WORD, "2",
 	    1);
