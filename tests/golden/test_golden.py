@@ -122,6 +122,18 @@ def test_repairs_of_json_are_counted():
     assert metrics.total("accesslog_exporter_json_repairs_total") == 0
 
 
+def test_the_time_of_a_line_outlives_the_line():
+    """It has escapes, and those of the next line are decoded to the same place."""
+    lines = (
+        rb'{"status":200,"time_local":"20\/Nov\/2026:15:40:00 +0000"}',
+        rb'{"status":200,"http_user_agent":"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""}',
+        b"",
+    )
+    metrics = support.scan("--format=json", "-", input=b"\n".join(lines))
+    last = metrics.value("accesslog_exporter_last_line_timestamp_seconds")
+    assert last == 1795189200
+
+
 def test_a_locale_with_a_decimal_comma_changes_nothing(tmp_path):
     """A German locale of our own making, since machines seldom have one."""
     if not shutil.which("localedef"):
