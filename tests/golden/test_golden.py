@@ -19,11 +19,10 @@ import support
 FOLDERS = sorted(
     path.parent for path in pathlib.Path(__file__).parent.glob("*/input.log")
 )
+TEXT_FOLDERS = [path for path in FOLDERS if not path.name.endswith("_json")]
 # Those whose core ends with status and bytes, one after the other.
 ENDING_IN_BYTES = [
-    path for path in FOLDERS
-    if path.name not in ("envoy", "haproxy_http")
-    and not path.name.endswith("_json")
+    path for path in TEXT_FOLDERS if path.name not in ("envoy", "haproxy_http")
 ]
 ABOUT_LINES = (
     "accesslog_exporter_lines_total",
