@@ -84,8 +84,11 @@ place_of_offset(const struct composer *c, size_t offset)
 	return place_at(&at);
 }
 
+/* Is -EINVAL, which the static analyser can see here. */
 #define COMPLAIN(c, place, ...)                                                \
-	config_error_set((c)->reterr, (place).line, (place).column, __VA_ARGS__)
+	(config_error_set((c)->reterr, (place).line, (place).column,           \
+	     __VA_ARGS__),                                                     \
+	    -EINVAL)
 
 /* What libyaml says -> what to write. */
 static const struct {
@@ -100,6 +103,8 @@ static const struct {
 	{ "did not find expected key",
 	    "this is neither a key of the mapping above nor its end; check "
 	    "the indentation and the quotes" },
+	{ "did not find expected node content",
+	    "a value is missing here; write one, or '' for none" },
 	{ "did not find expected '-' indicator",
 	    "this is neither an item of the list above nor its end; begin "
 	    "each item with \"- \" in the same column" },
