@@ -63,12 +63,10 @@ place_at(const struct cursor *at)
 		.column = at->offset - at->line_start + 1 };
 }
 
-/* Marks come in rising order but for those of errors. */
+/* Marks come in rising order, so that all of them cost one pass. */
 static struct config_place
 place_of(struct composer *c, yaml_mark_t mark)
 {
-	if (mark.index < c->cursor.index)
-		c->cursor = start;
 	while (c->cursor.index < mark.index && c->cursor.offset < c->text.len)
 		step(&c->cursor, c->text);
 	return place_at(&c->cursor);
