@@ -105,7 +105,7 @@ $(B)/gen/revision: FORCE
 	    cat $@ 2>/dev/null || :); $(call note,"$$revision")
 
 $(B)/gen/patterns_table.h: patterns/embed.awk patterns/base.grok \
-		$(wildcard patterns/*.grok)
+		$(wildcard patterns/*.grok patterns/*.samples)
 	$(say) GEN $@
 	$(Q)mkdir -p $(@D); LC_ALL=C awk -f $< $(sort $(filter %.grok,$^)) >$@
 
@@ -131,7 +131,7 @@ $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
-	pcre2_compile_8 pcre2_match_context_create_8 \
+	pcre2_compile_context_create_8 pcre2_match_context_create_8 \
 	yaml_parser_initialize yaml_parser_parse)
 $(fuzz): %: %.o $(fuzz_driver)
 $(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
@@ -151,7 +151,7 @@ export ACCESSLOG_GENERATE := $(CURDIR)/$(B)/bench/generate
 export PYTHONDONTWRITEBYTECODE := 1
 # Deadlines of the tests are so many times longer.
 export ACCESSLOG_SLOW ?= $(if $(filter asan tsan,$(MODE)),5,1)
-pytest := $(PYTHON) -m pytest -q -p no:cacheprovider
+pytest := $(PYTHON) -m pytest -q -rs -p no:cacheprovider
 checks := layers unit fuzz golden e2e
 
 check: $(program) $(unit) $(fuzz) $(bench) ## every test: layers, unit, fuzz corpora, golden, e2e
@@ -213,6 +213,8 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -m 644 contrib/examples/*.yml '$(DESTDIR)$(DATADIR)/examples'
 	install -m 644 man/*.5 '$(DESTDIR)$(MANDIR)/man5'
 	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
+	sed -i 's|/usr/local/share/accesslog_exporter|$(DATADIR)|' \
+	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
@@ -221,8 +223,9 @@ uninstall: ## remove what install put there
 	        $(wildcard contrib/examples/*.yml)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man5/%',$(wildcard man/*.5)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
-	-rmdir '$(DESTDIR)$(DATADIR)/patterns' \
-	    '$(DESTDIR)$(DATADIR)/examples' '$(DESTDIR)$(DATADIR)'
+	for dir in '$(DESTDIR)$(DATADIR)/patterns' \
+	    '$(DESTDIR)$(DATADIR)/examples' '$(DESTDIR)$(DATADIR)'; do \
+	    [ ! -d "$$dir" ] || rmdir --ignore-fail-on-non-empty "$$dir"; done
 
 clean: ## remove everything that was built
 	rm -rf build

@@ -1,11 +1,13 @@
 # patterns/*.grok -> the rows of C tables, for src/core/patterns.c:
 #
-#     PATTERNS_ROW(BASE, "WORD", "\\b\\w+\\b", "")
-#     PATTERNS_ROW(FORMAT, "common", "%{...}", "what it is, in one line")
+#     PATTERNS_ROW(BASE, "WORD", "\\b\\w+\\b", "", "")
+#     PATTERNS_ROW(FORMAT, "common", "%{...}", "what it is, in one line",
+#         "its first sample")
 #
 # base.grok has one `NAME regex` a line.  Every other file is one format, named
 # after its file: its first comment is its description, and exactly one line
-# is neither comment nor blank, its expression.
+# is neither comment nor blank, its expression.  The first `line TEXT` of the
+# .samples beside it is its sample.
 
 function fail(text)
 {
@@ -22,10 +24,20 @@ function quoted(text)
 	return "\"" text "\""
 }
 
-function row(kind, name, text, description)
+function row(kind, name, text, description, sample)
 {
-	printf "PATTERNS_ROW(%s, %s,\n    %s,\n    %s)\n", kind, quoted(name),
-	    quoted(text), quoted(description)
+	printf "PATTERNS_ROW(%s, %s,\n    %s,\n    %s,\n    %s)\n", kind,
+	    quoted(name), quoted(text), quoted(description), quoted(sample)
+}
+
+function sample_of(path,    line, found)
+{
+	sub(/\.grok$/, ".samples", path)
+	while (found == "" && (getline line <path) > 0)
+		if (sub(/^line /, "", line))
+			found = line
+	close(path)
+	return found
 }
 
 function end_format()
@@ -38,7 +50,7 @@ function end_format()
 		failed = 1
 		exit 1
 	}
-	row("FORMAT", name, expression, description)
+	row("FORMAT", name, expression, description, sample_of(file))
 }
 
 FNR == 1 {
@@ -73,7 +85,7 @@ is_base {
 	if ($1 in seen)
 		fail($1 " is defined twice")
 	seen[$1] = 1
-	row("BASE", $1, substr($0, length($1) + 2), "")
+	row("BASE", $1, substr($0, length($1) + 2), "", "")
 	next
 }
 

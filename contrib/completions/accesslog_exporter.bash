@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Completion for bash, as it comes: source this file, or install it as
+# Completion for bash, self-contained: source this file, or install it as
 # /usr/share/bash-completion/completions/accesslog_exporter.
 
 _accesslog_exporter() {

@@ -33,11 +33,11 @@
 #define BOUNDS_FORMAT_ITEMS 4096
 
 /*
- * Backtracking steps of one match.  A line of BOUNDS_LINE_BYTES whose every
- * byte is a quote costs three steps a byte; a hundred times that is refused
- * within some tens of milliseconds, and a line is never worth more.
+ * Backtracking steps of one match.  The shipped formats take at most three a
+ * byte, 196,608 for a line of BOUNDS_LINE_BYTES.  An expression of the user's
+ * that needs more is given up after some tens of milliseconds.
  */
-#define BOUNDS_MATCH_STEPS 1000000u
+#define BOUNDS_MATCH_STEPS 250000u
 #define BOUNDS_MATCH_HEAP_KIB 4096u
 
 /* Lines and bytes looked at to recognise a format. */
@@ -60,6 +60,20 @@
 
 /* Series of one metric; past it they are summed into `other`. */
 #define BOUNDS_SERIES 100000u
+
+/* Series of all metrics about requests together, text and cells. */
+#define BOUNDS_REGISTRY_BYTES (256u * 1024 * 1024)
+
+/*
+ * Values of one label that are remembered with what rules made of them, and
+ * the bytes of one with both; 1 MiB a label.  What is longer is worked out for
+ * each line.
+ */
+#define BOUNDS_LABEL_CACHE 4096u
+#define BOUNDS_LABEL_CACHE_BYTES 256u
+
+/* Text of a regular expression of the user's, and of its replacement. */
+#define BOUNDS_RULE_BYTES 4096
 
 /* An answer of 100,000 series with 256 bytes of text each, twice. */
 #define BOUNDS_REPLY_BYTES (64u * 1024 * 1024)
@@ -101,6 +115,9 @@
 /* A file that was renamed away is let go when it was quiet for this long. */
 #define BOUNDS_HOLD_MS (60u * 1000)
 
+/* Finished files of one path that are remembered, should they come back. */
+#define BOUNDS_FINISHED 16
+
 /* A busy directory is looked at this often, and is quiet after so many. */
 #define BOUNDS_TICK_MS 250
 #define BOUNDS_QUIET_TICKS 8
@@ -114,6 +131,9 @@
 /* A scrape waits for the logs to be drained: half its timeout, at most this. */
 #define BOUNDS_SCRAPE_WAIT_MS 1000
 
+/* POST /-/reload waits for the loop to have read the configuration. */
+#define BOUNDS_RELOAD_WAIT_MS 5000
+
 /*
  * HTTP.  Memory of a connection bounds its header; 256 connections of 16 KiB
  * are 4 MiB.  From BUSY on, the oldest idle ones are closed to make room.
@@ -123,5 +143,32 @@
 #define BOUNDS_HTTP_CONNECTION_BYTES (16u * 1024)
 #define BOUNDS_HTTP_IDLE_SECONDS 10
 #define BOUNDS_HTTP_ADDRESSES 16
+
+/*
+ * A connection that did not get on for this long has stalled.  A round trip to
+ * the other side of the earth takes less.
+ */
+#define BOUNDS_HTTP_STALLED_MS 333u
+
+/*
+ * libmicrohttpd closes what is silent for the idle limit.  So what still has
+ * no whole request after twice that time is dripping it.
+ */
+#define BOUNDS_HTTP_DRIPPING_SECONDS (2 * BOUNDS_HTTP_IDLE_SECONDS)
+
+/*
+ * Answers on their way to clients of one address: one of the largest, and one
+ * beside it.  Of 1 MiB, as many as there may be connections before the oldest
+ * are closed: these are never closed for it.
+ */
+#define BOUNDS_HTTP_BODIES_BYTES ((size_t)2 * BOUNDS_REPLY_BYTES)
+
+/*
+ * What libmicrohttpd sends in one turn of its loop, and keeps a copy of until
+ * it has closed the connection.  A large answer goes out in few turns, because
+ * others may be rendered between them.
+ */
+#define BOUNDS_HTTP_BLOCK_MIN_BYTES ((size_t)64 * 1024)
+#define BOUNDS_HTTP_BLOCK_MAX_BYTES ((size_t)512 * 1024)
 
 #endif

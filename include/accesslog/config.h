@@ -136,6 +136,25 @@ struct config {
 int config_parse(struct str text, struct config **ret_config,
     struct config_error *reterr) __attribute__((warn_unused_result));
 
+/*
+ * The configuration of an empty command line: the default metrics, no source.
+ * Returns 0 or -ENOMEM.
+ */
+int config_create(struct config **ret_config)
+    __attribute__((warn_unused_result));
+
+/*
+ * One more source, named after its path and without more to it; format is
+ * "auto" or what format_create() takes.  Both are copied.
+ *
+ * Returns 0 or -ENOMEM, c unchanged.
+ */
+int config_add_source(struct config *c, const char *path, const char *format)
+    __attribute__((warn_unused_result));
+
+/* Takes all sources out again. */
+void config_clear_sources(struct config *c);
+
 /* NULL does nothing. */
 void config_destroy(struct config *c);
 

@@ -51,4 +51,7 @@ void detect_destroy(struct detect *d);
 struct detect_choice detect_choose(struct detect *d, struct str window,
     bool final);
 
+/* The points that a format, by its index, had from the last window. */
+size_t detect_points(const struct detect *d, size_t format);
+
 #endif

@@ -7,7 +7,8 @@
  *	anchor: the bytes just before our offset, as they were when we read
  *	        them; they prove that the file was not cut and written anew
  *
- * It opens, reads and closes nothing; io/tailer does what is decided here.
+ * It opens, reads and closes nothing; io/file and io/reader do what is decided
+ * here.
  */
 #ifndef ACCESSLOG_FOLLOW_H
 #define ACCESSLOG_FOLLOW_H
@@ -64,7 +65,7 @@ enum follow_place {
 struct follow_decision {
 	enum follow_content content;
 	enum follow_place place;
-	/* Bytes that were seen to exist and never read, when truncated. */
+	/* Bytes that were seen to exist, are gone and were never read. */
 	uint64_t lost_bytes;
 };
 
@@ -72,10 +73,10 @@ struct follow_decision follow_decide(const struct follow_known *known,
     const struct follow_seen *seen);
 
 /*
- * Whether a held file may be let go: it is read to its end, and was quiet for
+ * Whether a held file that is read to its end may be let go: it was quiet for
  * hold_ms.  A clock that steps back only prolongs it.
  */
-bool follow_finished(const struct follow_known *known, uint64_t quiet_since_ms,
-    uint64_t now_ms, uint64_t hold_ms);
+bool follow_finished(uint64_t quiet_since_ms, uint64_t now_ms,
+    uint64_t hold_ms);
 
 #endif

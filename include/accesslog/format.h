@@ -3,10 +3,16 @@
  * syntaxes:
  *
  *	combined                         a name of patterns/
+ *	$remote_addr [$time_local] ...   nginx' log_format, or all of its
+ *	                                 directive
+ *	%h %l %u %t "%r" %>s %b          Apache's LogFormat, likewise
  *	%{COMBINED} %{SECONDS:urt}       grok: a regular expression in which
  *	                                 %{NAME} stands for an expression of
  *	                                 patterns/, and %{NAME:field} captures
  *	%{NUMBER:request_time:us}        the unit, where it is not seconds
+ *	regex:(?<status>[0-9]+) .*       a regular expression and nothing else
+ *
+ * nginx:, apache: and grok: in front settle what the text leaves open.
  *
  * The expression is a sequence of items:
  *
@@ -50,7 +56,7 @@ struct format {
 };
 
 /*
- * text        a name or a grok expression; copied
+ * text        a name, or a format in one of the syntaxes; copied
  * ret_format  owned by the caller, format_destroy(); untouched on failure
  * reterr      column and what to write instead; only with -EINVAL
  *

@@ -2,7 +2,7 @@
  * The pipeline: bytes -> lines -> parser -> registry, and a count for
  * everything that is turned away.
  *
- *	ingest         the metrics and the formats in use
+ *	ingest         the metrics (tally.h) and the formats in use
  *	ingest_source  one entry of the configuration: a name and its formats
  *	ingest_stream  one file of a source, from one offset on
  *
@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "accesslog/config.h"
 #include "accesslog/config_error.h"
 #include "accesslog/detect.h"
 #include "accesslog/lines.h"
@@ -33,18 +34,33 @@ struct ingest_stream {
 
 /*
  * metrics     borrowed for the life of the ingest
+ * config      its metrics, and its sources in its order; borrowed during the
+ *             call.  NULL: the default metrics and no source
  * with_zeros  common status codes start at 0, so that rate() sees the first
  *             500; not for a one-time count
+ * reterr      line and column in the configuration
  *
- * Returns 0 or -ENOMEM.
+ * A second one with the same metrics, for another configuration, takes over:
+ * its families are shown from now on, those that it shares with the first go
+ * on where they are, the others of the first are shown no more.  The first one
+ * may then be destroyed.  On failure all stays as it was.
+ *
+ * Returns 0, -EINVAL with reterr, -ENOMEM.
  */
-int ingest_create(struct metrics *metrics, bool with_zeros,
-    struct ingest **ret_ingest) __attribute__((warn_unused_result));
+int ingest_create(struct metrics *metrics, const struct config *config,
+    bool with_zeros, struct ingest **ret_ingest, struct config_error *reterr)
+    __attribute__((warn_unused_result));
 
 /* Frees the sources as well.  NULL does nothing. */
 void ingest_destroy(struct ingest *in);
 
+/* The sources, in the order in which they were added; owned by the ingest. */
+size_t ingest_n_sources(const struct ingest *in);
+struct ingest_source *ingest_source_at(const struct ingest *in, size_t i);
+
 /*
+ * A source without static labels and rules.
+ *
  * name        value of the label `source`; copied
  * format      "auto", or what format_create() takes
  * ret_source  owned by the ingest
@@ -68,6 +84,13 @@ void ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
  * somewhere else, say its end.  Counts nothing.
  */
 void ingest_recognise(struct ingest_stream *st, struct str head);
+
+/*
+ * The file goes on at the same place under another source, perhaps of another
+ * ingest; its format is looked for anew among the new source's.
+ */
+void ingest_stream_rebind(struct ingest_stream *st,
+    struct ingest_source *source);
 
 /* The name of the format in use, or NULL while none is known. */
 const char *ingest_format_name(const struct ingest_stream *st);

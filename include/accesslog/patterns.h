@@ -19,6 +19,7 @@ struct patterns_row {
 	const char *name;
 	const char *text; /* a grok expression */
 	const char *description; /* one line */
+	const char *sample; /* a line of it */
 };
 
 /* All rows, static; *ret_n of them. */

@@ -13,12 +13,18 @@
  * copies the cells under the lock and reads the text without it.
  *
  * The only lock in the program.  Everything that changes a value, adds a
- * series or reads a value needs it held; families are added before any other
- * thread knows the registry.
+ * series or a family, or reads a value needs it held.
+ *
+ * Families are never removed either.  One that is no longer configured is
+ * retired: it keeps its series and their memory, but is in no snapshot, until
+ * a family with the same name, labels, type and buckets is added again, which
+ * then goes on counting where it stopped.  So a reload of the configuration
+ * resets no counter.
  */
 #ifndef ACCESSLOG_REGISTRY_H
 #define ACCESSLOG_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +52,8 @@ struct registry_spec {
 	const struct decimal *bounds;
 	uint32_t max_series; /* 0: BOUNDS_SERIES */
 	uint32_t max_value_bytes; /* of a label; 0: BOUNDS_LABEL_VALUE_BYTES */
+	/* Its series count towards registry_limit_bytes(). */
+	bool is_limited;
 };
 
 /*
@@ -60,19 +68,58 @@ int registry_create(uint64_t hash_seed, struct registry **ret_registry)
 /* NULL does nothing. */
 void registry_destroy(struct registry *r);
 
+uint64_t registry_hash_seed(const struct registry *r);
+
 void registry_lock(struct registry *r);
 void registry_unlock(struct registry *r);
 
 /*
- * Add a family, in the order of the exposition.
+ * How much memory the series of all limited families may take together, text
+ * and cells; BOUNDS_REGISTRY_BYTES until it is said.  At the limit each of them
+ * behaves as at its own maximum of series.
+ */
+void registry_limit_bytes(struct registry *r, size_t max_bytes);
+
+/* What they take now. */
+size_t registry_n_bytes(const struct registry *r);
+
+/*
+ * Add a family, in the order of the exposition; or find the one that is the
+ * same in name, labels, type and buckets, with its series, and retired no
+ * more.  Its help stays as it was; its maximum of series becomes spec's.
  *
- * ret_family  owned by the registry, valid as long as it
+ * ret_family  owned by the registry, valid as long as it; untouched on failure
  *
- * Returns 0; -EEXIST for a name that is there; -ENOSPC above BOUNDS_FAMILIES;
- * -ENOMEM.
+ * Returns 0; -EEXIST where another one with this name is not retired; -ENOSPC
+ * above BOUNDS_FAMILIES, the retired ones included; -ENOMEM.
  */
 int registry_add_family(struct registry *r, const struct registry_spec *spec,
     struct registry_family **ret_family) __attribute__((warn_unused_result));
+
+/*
+ * As registry_add_family(), but a new family begins retired and one that is
+ * found stays as it is; so what must be added together can be, and nothing is
+ * seen of it if a part fails.
+ *
+ * Returns 0, -ENOSPC, -ENOMEM.
+ */
+int registry_prepare_family(struct registry *r,
+    const struct registry_spec *spec, struct registry_family **ret_family)
+    __attribute__((warn_unused_result));
+
+/* From now on in no snapshot; it can be counted in all the same. */
+void registry_retire_family(struct registry_family *f);
+
+/*
+ * No other family with this name may be unretired.
+ *
+ * max_series  as in the spec
+ */
+void registry_revive_family(struct registry_family *f, uint32_t max_series);
+
+/* The unretired family of this name, or NULL. */
+struct registry_family *registry_find_family(const struct registry *r,
+    struct str name);
 
 /*
  * The index of the series with these label values, created at 0 on first use.
@@ -81,7 +128,7 @@ int registry_add_family(struct registry *r, const struct registry_spec *spec,
  *            copied on creation
  * ret_index  untouched on failure
  *
- * At the family's maximum a new label set becomes the series whose labels are
+ * At the family's maximum, or the registry's, a new label set becomes the series whose labels are
  * all `other`, and registry_overflow() counts it; so the total stays right.
  *
  * Returns 0 or -ENOMEM, the registry unchanged.
@@ -90,6 +137,17 @@ int registry_add_family(struct registry *r, const struct registry_spec *spec,
  */
 int registry_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index) __attribute__((warn_unused_result));
+
+/*
+ * As registry_series(), but what went to `other` is not counted yet: for those
+ * who find many series before they add to any.
+ *
+ * ret_overflowed  whether registry_count_overflow() is due
+ */
+int registry_find_series(struct registry_family *f, const struct str values[],
+    uint32_t *ret_index, bool *ret_overflowed)
+    __attribute__((warn_unused_result));
+void registry_count_overflow(struct registry_family *f);
 
 /* The value of a counter or gauge goes up; at most to UINT64_MAX. */
 void registry_add(struct registry_family *f, uint32_t index,
@@ -116,6 +174,10 @@ const struct registry_spec *registry_spec(const struct registry_family *f);
  * `status="200"`; empty without labels.  No lock needed.
  */
 struct str registry_text(const struct registry_family *f, uint32_t index);
+
+/* The value of one label of a series, clean, not escaped.  No lock needed. */
+struct str registry_value(const struct registry_family *f, uint32_t index,
+    size_t label);
 
 /* The values of one family at one moment. */
 struct registry_snapshot_family {

@@ -10,43 +10,9 @@
 #include "accesslog/config.h"
 #include "accesslog/format.h"
 #include "accesslog/pattern.h"
+#include "app/config_file.h"
+#include "app/pipeline.h"
 #include "io/paths.h"
-
-/* Returns 0 or -Exxx. */
-static int
-read_whole(const char *path, struct buf *ret_text)
-{
-	bool is_stdin = !strcmp(path, "-");
-	FILE *file = is_stdin ? stdin : fopen(path, "rbe");
-	int error = 0;
-
-	if (!file)
-		return -errno;
-	/* One byte more than is allowed tells that it is too large. */
-	buf_init(ret_text, BOUNDS_CONFIG_BYTES + 1 + BUFSIZ);
-	while (!error && ret_text->len <= BOUNDS_CONFIG_BYTES) {
-		char *end = buf_reserve(ret_text, BUFSIZ);
-		size_t n;
-
-		if (!end) {
-			error = buf_status(ret_text);
-			break;
-		}
-		errno = 0;
-		n = fread(end, 1, BUFSIZ, file);
-		ret_text->len += n;
-		if (n)
-			continue;
-		if (ferror(file))
-			error = errno ? -errno : -EIO;
-		break;
-	}
-	if (!is_stdin)
-		(void)fclose(file);
-	if (error)
-		buf_release(ret_text);
-	return error;
-}
 
 /* FILE:LINE:COLUMN: text, as compilers write it. */
 static void
@@ -176,30 +142,47 @@ list_files(const struct config *c)
 	return error;
 }
 
+/* The rules and metrics: what use of the configuration would find. */
+static int
+check_use(const char *path, const struct config *c)
+{
+	struct config_error why = { 0 };
+	struct ingest *before;
+	struct pipeline p;
+	int error = pipeline_init(&p);
+
+	if (error)
+		return error;
+	error = pipeline_configure(&p, c, true, &before, &why);
+	if (error == -EINVAL)
+		tell(path, &why);
+	pipeline_release(&p);
+	return error;
+}
+
 int
 cmd_check_run(const struct options *o)
 {
 	const char *path = o->config_file;
 	struct config_error why = { 0 };
 	struct config *config = NULL;
-	struct buf text;
-	int error = read_whole(path, &text);
+	int error = config_file_load(path, &config, &why);
 
-	if (error) {
-		(void)fprintf(stderr, "%s: %s\n", path, strerror(-error));
-		return 2;
-	}
-	error = config_parse(buf_str(&text), &config, &why);
-	buf_release(&text);
 	if (error == -EINVAL)
 		tell(path, &why);
 	if (!error)
 		error = check_formats(path, config);
 	if (!error)
+		error = check_use(path, config);
+	if (!error)
 		error = list_files(config);
 	config_destroy(config);
 	if (!error && (fflush(stdout) || ferror(stdout)))
 		error = errno ? -errno : -EIO;
+	if (error == -ENOENT || error == -EACCES || error == -EISDIR) {
+		(void)fprintf(stderr, "%s: %s\n", path, strerror(-error));
+		return 2;
+	}
 	if (error && error != -EINVAL)
 		(void)fprintf(stderr, "accesslog_exporter: %s\n",
 		    strerror(-error));

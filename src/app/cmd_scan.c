@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "accesslog/exposition.h"
+#include "app/config_file.h"
 #include "app/log.h"
 #include "app/pipeline.h"
 #include "io/scan.h"
@@ -80,27 +81,40 @@ print(struct pipeline *p)
 int
 cmd_scan_run(const struct options *o)
 {
-	struct ingest_source **sources = calloc(o->n_files,
-	    sizeof(struct ingest_source *));
+	struct config_error why = { 0 };
+	struct config *config = NULL;
+	struct ingest *before;
 	struct pipeline p;
 	bool has_failed = false;
 	size_t i;
-	int error = sources ? pipeline_init(&p, false) : -ENOMEM;
+	int error = pipeline_init(&p);
 
 	if (error)
-		goto free_sources;
-	for (i = 0; i < o->n_files && !error; i++)
-		error = pipeline_add_source(&p, o, o->files[i], &sources[i]);
-	for (i = 0; i < o->n_files && !error; i++)
-		has_failed |= scan_one(&p, sources[i], o->files[i]) != 0;
+		goto tell;
+	error = config_file_compose(o, &config, &why);
 	if (!error)
+		error = pipeline_configure(&p, config, false, &before, &why);
+	if (!error) {
+		for (i = 0; i < config->n_sources; i++)
+			has_failed |= scan_one(&p,
+					  ingest_source_at(p.ingest, i),
+					  config->sources[i].paths[0]) != 0;
 		error = print(&p);
+	}
+	config_destroy(config);
 	pipeline_release(&p);
 
-free_sources:
-	free(sources);
-	if (error == -EINVAL)
-		return 2; /* was told */
+tell:
+	if (error == -EINVAL) {
+		struct buf text;
+
+		buf_init(&text, BOUNDS_REPLY_BYTES);
+		config_file_explain(o, error, &why, &text);
+		(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
+		    STR_ARGS(buf_str(&text)));
+		buf_release(&text);
+		return 2;
+	}
 	if (error)
 		log_event(LOG_ERROR, "scan has failed", "error",
 		    strerror(-error), NULL);

@@ -5,14 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "accesslog/exposition.h"
+#include "app/config_file.h"
 #include "app/log.h"
 #include "app/page.h"
 #include "app/pipeline.h"
 #include "app/version.h"
 #include "io/httpd.h"
 #include "io/loop.h"
+#include "io/paths.h"
 #include "io/process.h"
 #include "io/rendezvous.h"
 #include "io/tailer.h"
@@ -20,9 +23,12 @@
 struct serve {
 	const struct options *options;
 	struct pipeline pipeline;
+	struct paths names; /* of the sources; guarded by the registry's lock */
 	struct loop *loop;
 	struct tailer *tailer;
 	struct rendezvous *rendezvous;
+	struct rendezvous *reload;
+	bool is_reloaded; /* how it went; guarded by the registry's lock */
 	struct httpd *httpd;
 };
 
@@ -80,24 +86,79 @@ answer_metrics(void *arg, const struct httpd_request *request,
 	registry_snapshot_release(&snapshot);
 }
 
+/* A copy of the names of the sources, because a reload may change them. */
+static int
+copy_names(struct serve *s, struct paths *ret_names)
+{
+	struct registry *registry = s->pipeline.registry;
+	struct paths names = { 0 };
+	size_t i;
+	int error = 0;
+
+	registry_lock(registry);
+	for (i = 0; i < s->names.n && !error; i++)
+		error = paths_add(&names, s->names.items[i]);
+	registry_unlock(registry);
+	if (error) {
+		paths_release(&names);
+		return error;
+	}
+	*ret_names = names;
+	return 0;
+}
+
 static void
 answer_page(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
 	struct serve *s = arg;
 	struct registry_snapshot snapshot;
+	struct paths names;
 	int error;
 
 	wait_for_logs(s, request);
-	error = take_snapshot(s, &snapshot);
+	error = copy_names(s, &names);
 	if (error) {
 		answer_failure(reply, error);
 		return;
 	}
+	error = take_snapshot(s, &snapshot);
+	if (error) {
+		answer_failure(reply, error);
+		goto release_names;
+	}
 	reply->content_type = "text/html; charset=utf-8";
-	page_render(s->options->files, s->options->n_files, &snapshot,
-	    s->options->telemetry_path, &reply->body);
+	page_render(names.items, names.n, &snapshot, s->options->telemetry_path,
+	    &reply->body);
 	registry_snapshot_release(&snapshot);
+
+release_names:
+	paths_release(&names);
+}
+
+static void
+answer_reload(void *arg, const struct httpd_request *request,
+    struct httpd_reply *reply)
+{
+	struct serve *s = arg;
+	bool is_reloaded;
+
+	(void)request;
+	if (!rendezvous_wait(s->reload, BOUNDS_RELOAD_WAIT_MS)) {
+		reply->status = 503;
+		buf_add_text(&reply->body,
+		    "503: the loop is busy; try again\n");
+		return;
+	}
+	registry_lock(s->pipeline.registry);
+	is_reloaded = s->is_reloaded;
+	registry_unlock(s->pipeline.registry);
+	if (is_reloaded)
+		return;
+	reply->status = 500;
+	buf_add_text(&reply->body,
+	    "500: the configuration has a mistake, which the log tells; the "
+	    "one before is in use\n");
 }
 
 static void
@@ -183,11 +244,14 @@ sentence_of(enum event_kind kind)
 	case EVENT_MISSING:
 		return (struct sentence){ LOG_WARN,
 			"the file does not exist; waiting for it" };
+	case EVENT_NO_MATCH:
+		return (struct sentence){ LOG_INFO,
+			"nothing matches the pattern; waiting" };
 	case EVENT_UNREADABLE:
 		return (struct sentence){ LOG_WARN,
 			"the file cannot be read; trying again" };
 	case EVENT_COMPRESSED:
-		return (struct sentence){ LOG_INFO,
+		return (struct sentence){ LOG_WARN,
 			"the file is compressed and left alone" };
 	case EVENT_DUPLICATE:
 		return (struct sentence){ LOG_INFO,
@@ -208,8 +272,7 @@ sentence_of(enum event_kind kind)
 		return (struct sentence){ LOG_INFO,
 			"the file was truncated; reading from its start" };
 	case EVENT_FINISHED:
-		return (
-		    struct sentence){ LOG_INFO, "the old file is finished" };
+		return (struct sentence){ LOG_DEBUG, "finished" };
 	case EVENT_FORMAT:
 		return (struct sentence){ LOG_INFO, "format recognised" };
 	case EVENT_NO_FORMAT:
@@ -238,21 +301,130 @@ tailer_told(void *arg, const struct event *event)
 	    "path", event->path, "format", event->detail, "error", error, NULL);
 }
 
+/*
+ * A configuration goes into use, the first or another: counters, offsets and
+ * files that it shares with the one before go on.
+ */
+static int
+use_config(struct serve *s, const struct config *config,
+    struct config_error *reterr)
+{
+	struct ingest *before = NULL;
+	struct paths names = { 0 };
+	struct paths old_names;
+	size_t i, j;
+	int error = 0;
+
+	tailer_begin(s->tailer);
+	for (i = 0; i < config->n_sources && !error; i++) {
+		const struct config_source *source = &config->sources[i];
+
+		error = paths_add(&names, source->name);
+		for (j = 0; j < source->n_paths && !error; j++) {
+			const struct tailer_path path = {
+				.name = source->name,
+				.argument = source->paths[j],
+				.n_excludes = source->n_excludes,
+				.excludes = source->excludes,
+				.source = i,
+			};
+
+			error = tailer_add(s->tailer, &path);
+		}
+	}
+	if (!error)
+		error = pipeline_configure(&s->pipeline, config, true, &before,
+		    reterr);
+	if (error) {
+		tailer_cancel(s->tailer);
+		paths_release(&names);
+		return error;
+	}
+	tailer_commit(s->tailer, s->pipeline.ingest);
+	ingest_destroy(before);
+	registry_lock(s->pipeline.registry);
+	old_names = s->names;
+	s->names = names;
+	registry_unlock(s->pipeline.registry);
+	paths_release(&old_names);
+	return 0;
+}
+
+static void
+note_reload(struct serve *s, bool is_successful)
+{
+	struct metrics *m = &s->pipeline.metrics;
+	struct timespec now;
+	int error;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	registry_lock(s->pipeline.registry);
+	s->is_reloaded = is_successful;
+	error = metrics_set(m, METRICS_RELOAD_SUCCESSFUL, NULL,
+	    decimal_of(is_successful));
+	if (is_successful && !error)
+		error = metrics_set(m, METRICS_RELOAD_SUCCESS_TIME, NULL,
+		    decimal_of((uint64_t)now.tv_sec));
+	registry_unlock(s->pipeline.registry);
+	(void)error; /* out of memory: a gauge of the exporter's own is old */
+}
+
+static void
+read_config_again(struct serve *s)
+{
+	struct config_error why = { 0 };
+	struct config *config;
+	struct buf text;
+	int error = config_file_compose(s->options, &config, &why);
+
+	if (!error) {
+		error = use_config(s, config, &why);
+		config_destroy(config);
+	}
+	note_reload(s, !error);
+	if (!error) {
+		log_event(LOG_INFO, "configuration read again", "file",
+		    s->options->config_file, NULL);
+		return;
+	}
+	buf_init(&text, BOUNDS_REPLY_BYTES);
+	config_file_explain(s->options, error, &why, &text);
+	buf_add_char(&text, '\0');
+	log_event(LOG_ERROR,
+	    "the configuration was not read again; the one before is in use",
+	    "error", buf_str(&text).data, NULL);
+	buf_release(&text);
+}
+
+static void
+reload_came(void *arg)
+{
+	struct serve *s = arg;
+
+	read_config_again(s);
+	rendezvous_answer(s->reload);
+}
+
 static void
 signal_came(void *arg, int signal_number)
 {
 	struct serve *s = arg;
 
 	if (signal_number == SIGHUP) {
-		log_event(LOG_INFO,
-		    "SIGHUP: there is no configuration file to read again; "
-		    "logs are followed across rotations without a signal",
-		    NULL);
+		if (s->options->config_file)
+			read_config_again(s);
+		else
+			log_event(LOG_INFO,
+			    "SIGHUP: there is no configuration file to read "
+			    "again; logs are followed across rotations "
+			    "without a signal",
+			    NULL);
 		return;
 	}
 	log_event(LOG_INFO, "stopping", "signal",
 	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
 	rendezvous_cancel(s->rendezvous);
+	rendezvous_cancel(s->reload);
 	loop_stop(s->loop);
 }
 
@@ -287,21 +459,29 @@ open_files_allowed(void)
 	    : limit.rlim_cur / 2;
 }
 
+/* The first configuration; what is wrong with it is said to the user. */
 static int
-add_sources(struct serve *s)
+start(struct serve *s)
 {
-	const struct options *o = s->options;
-	size_t i;
-	int error = 0;
+	struct config_error why = { 0 };
+	struct config *config;
+	struct buf text;
+	int error = config_file_compose(s->options, &config, &why);
 
-	for (i = 0; i < o->n_files && !error; i++) {
-		struct ingest_source *source;
-
-		error = pipeline_add_source(&s->pipeline, o, o->files[i],
-		    &source);
-		if (!error)
-			error = tailer_add(s->tailer, o->files[i], source);
+	if (!error) {
+		error = use_config(s, config, &why);
+		config_destroy(config);
 	}
+	if (!error) {
+		if (s->options->config_file)
+			note_reload(s, true);
+		return 0;
+	}
+	buf_init(&text, BOUNDS_REPLY_BYTES);
+	config_file_explain(s->options, error, &why, &text);
+	(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
+	    STR_ARGS(buf_str(&text)));
+	buf_release(&text);
 	return error;
 }
 
@@ -364,11 +544,13 @@ set_up(struct serve *s)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	const struct httpd_route routes[] = {
-		{ s->options->telemetry_path, answer_metrics },
-		{ "/", answer_page },
-		{ "/-/healthy", answer_healthy },
-		{ "/-/ready", answer_ready },
+		{ s->options->telemetry_path, answer_metrics, false },
+		{ "/", answer_page, false },
+		{ "/-/healthy", answer_healthy, false },
+		{ "/-/ready", answer_ready, false },
+		{ "/-/reload", answer_reload, true },
 	};
+	size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 	const struct tailer_options tailer_options = {
 		.from_start = s->options->from_start,
 		.max_open_files = open_files_allowed(),
@@ -378,7 +560,7 @@ set_up(struct serve *s)
 	};
 	int error;
 
-	error = pipeline_init(&s->pipeline, true);
+	error = pipeline_init(&s->pipeline);
 	if (!error)
 		error = set_constants(s);
 	if (!error)
@@ -392,9 +574,14 @@ set_up(struct serve *s)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
 		    &s->rendezvous);
 	if (!error)
-		error = httpd_create(routes, sizeof(routes) / sizeof(routes[0]),
-		    s, was_answered, &s->httpd);
-	return error ? error : add_sources(s);
+		error = rendezvous_create(loop_uv(s->loop), reload_came, s,
+		    &s->reload);
+	if (!s->options->has_lifecycle || !s->options->config_file)
+		n_routes--; /* the last one */
+	if (!error)
+		error = httpd_create(routes, n_routes, s, was_answered,
+		    &s->httpd);
+	return error ? error : start(s);
 }
 
 /* In the order in which they know each other; each of them may be NULL. */
@@ -403,11 +590,15 @@ take_down(struct serve *s)
 {
 	if (s->rendezvous)
 		rendezvous_cancel(s->rendezvous);
+	if (s->reload)
+		rendezvous_cancel(s->reload);
 	httpd_destroy(s->httpd);
+	rendezvous_destroy(s->reload);
 	rendezvous_destroy(s->rendezvous);
 	tailer_destroy(s->tailer);
 	loop_destroy(s->loop);
 	pipeline_release(&s->pipeline);
+	paths_release(&s->names);
 }
 
 int
@@ -423,7 +614,6 @@ cmd_serve_run(const struct options *o)
 	if (!error) {
 		exit_code = listen_everywhere(&s);
 		if (!exit_code) {
-			tailer_start(s.tailer);
 			error = loop_run(s.loop);
 			block_signals();
 			exit_code = error ? 1 : 0;

@@ -1,6 +1,8 @@
 #include <malloc.h>
 
 #include "app/cmd_check.h"
+#include "app/cmd_explain.h"
+#include "app/cmd_formats.h"
 #include "app/cmd_scan.h"
 #include "app/cmd_serve.h"
 #include "app/log.h"
@@ -32,6 +34,10 @@ main(int argc, char *argv[])
 		return cmd_scan_run(&options);
 	case OPTIONS_CHECK:
 		return cmd_check_run(&options);
+	case OPTIONS_EXPLAIN:
+		return cmd_explain_run(&options);
+	case OPTIONS_FORMATS:
+		return cmd_formats_run(&options);
 	}
 	return 2;
 }

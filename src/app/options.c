@@ -12,6 +12,7 @@ enum option_id {
 	ID_READ_FROM,
 	ID_LISTEN,
 	ID_PATH,
+	ID_LIFECYCLE,
 	ID_LOG_LEVEL,
 	ID_LOG_FORMAT,
 	ID_HELP,
@@ -23,6 +24,7 @@ static const struct option known[] = {
 	{ "format", required_argument, NULL, ID_FORMAT },
 	{ "read-from", required_argument, NULL, ID_READ_FROM },
 	{ "web.listen-address", required_argument, NULL, ID_LISTEN },
+	{ "web.enable-lifecycle", no_argument, NULL, ID_LIFECYCLE },
 	{ "web.telemetry-path", required_argument, NULL, ID_PATH },
 	{ "log.level", required_argument, NULL, ID_LOG_LEVEL },
 	{ "log.format", required_argument, NULL, ID_LOG_FORMAT },
@@ -31,22 +33,45 @@ static const struct option known[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
+/* What each command takes; what it does not take is refused, not ignored. */
+static const struct command {
+	const char *name;
+	const char *does; /* with its files */
+	size_t max_files;
+	bool needs_file;
+	bool takes_format;
+	bool takes_config;
+	bool serves; /* --web.*, --read-from */
+} commands[] = {
+	[OPTIONS_SERVE] = { "serve", "follow", BOUNDS_SOURCES, true, true, true,
+	    true },
+	[OPTIONS_SCAN] = { "scan", "count", BOUNDS_SOURCES, true, true, false,
+	    false },
+	[OPTIONS_CHECK] = { "check", "check", 1, true, false, true, false },
+	[OPTIONS_EXPLAIN] = { "explain", "explain", 1, true, true, false,
+	    false },
+	[OPTIONS_FORMATS] = { "formats", "show", 1, false, false, false,
+	    false },
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
 static const char help[] =
-    "usage: accesslog_exporter [serve] [OPTION]... FILE|GLOB...\n"
+    "usage: accesslog_exporter [serve] [OPTION]... [FILE|GLOB]...\n"
     "       accesslog_exporter scan [OPTION]... FILE...|-\n"
-    "       accesslog_exporter check [--config.file=]CONFIG\n"
-    "\n"
-    "serve follows access logs and answers http://localhost:9649/metrics;\n"
-    "scan counts files once and prints the metrics;\n"
-    "check says whether a configuration is right, and what it would follow.\n"
-    "\n"
-    "  --format=FORMAT            auto (the default), common, combined,\n"
-    "                             vhost_combined, nginx_timed, apache_timed, or\n"
-    "                             grok: '%{COMBINED} %{SECONDS:request_time}'\n"
+    "       accesslog_exporter explain [--format=FORMAT] FILE|-\n"
+    "       accesslog_exporter check CONFIG\n"
+    "       accesslog_exporter formats [NAME]\n"
+    "serve follows access logs and answers http://localhost:9649/metrics.\n"
+    "  --format=FORMAT            auto (the default), a name (see formats), nginx'\n"
+    "                             '$remote_addr ... $status', Apache's '%h ... %b',\n"
+    "                             grok '%{COMBINED} ...', 'regex:(?<status>...)'\n"
+    "  --config.file=FILE         sources and metrics; SIGHUP reads it again\n"
     "  --read-from=end|beginning  of files that are there at the start (end)\n"
-    "  --web.listen-address=ADDR  HOST:PORT, [IPV6]:PORT or :PORT; may be given\n"
-    "                             again (:9649)\n"
+    "  --web.listen-address=ADDR  HOST:PORT, [IPV6]:PORT, :PORT or PORT; may be\n"
+    "                             given again (:9649)\n"
     "  --web.telemetry-path=PATH  (/metrics)\n"
+    "  --web.enable-lifecycle     POST /-/reload reads the configuration again\n"
     "  --log.level=LEVEL          debug, info, warn or error (info)\n"
     "  --log.format=FORMAT        logfmt or json (logfmt)\n"
     "  --version, --help\n"
@@ -62,11 +87,11 @@ set_path(struct options *o, const char *path)
 {
 	if (path[0] != '/' || strpbrk(path, "?#% "))
 		return COMPLAIN("--web.telemetry-path=%s: a path begins with "
-				"\"/\" and has no ?, # or %%; write "
-				"/metrics\n",
+				"\"/\" and has no ?, #, %% or space; "
+				"write /metrics\n",
 		    path);
 	if (!strcmp(path, "/") || !strcmp(path, "/-/healthy") ||
-	    !strcmp(path, "/-/ready"))
+	    !strcmp(path, "/-/ready") || !strcmp(path, "/-/reload"))
 		return COMPLAIN("--web.telemetry-path=%s: that is another "
 				"page; write /metrics\n",
 		    path);
@@ -85,9 +110,14 @@ set(struct options *o, int id, const char *value)
 		o->config_file = value;
 		return OPTIONS_RUN;
 	case ID_FORMAT:
+		if (o->has_format)
+			return COMPLAIN("--format was given twice; it holds "
+					"for all files, write it once\n");
+		o->has_format = true;
 		o->format = value;
 		return OPTIONS_RUN;
 	case ID_READ_FROM:
+		o->has_read_from = true;
 		o->from_start = !strcmp(value, "beginning");
 		if (o->from_start || !strcmp(value, "end"))
 			return OPTIONS_RUN;
@@ -99,6 +129,9 @@ set(struct options *o, int id, const char *value)
 					"of them; write fewer\n",
 			    BOUNDS_HTTP_ADDRESSES);
 		o->addresses[o->n_addresses++] = value;
+		return OPTIONS_RUN;
+	case ID_LIFECYCLE:
+		o->has_lifecycle = true;
 		return OPTIONS_RUN;
 	case ID_PATH:
 		return set_path(o, value);
@@ -151,12 +184,18 @@ static enum options_result
 complain_of(char *argument, int what)
 {
 	const char *near;
+	size_t i;
 
 	if (what == ':')
 		return COMPLAIN(
 		    "%s needs a value; write %s=VALUE (see --help)\n", argument,
 		    argument);
 	argument[strcspn(argument, "=")] = '\0';
+	for (i = 0; known[i].name; i++) {
+		if (!strcmp(argument + strspn(argument, "-"), known[i].name))
+			return COMPLAIN("%s takes no value; write it alone\n",
+			    argument);
+	}
 	near = nearest(argument);
 	if (near)
 		return COMPLAIN("unknown option \"%s\"; did you mean --%s? "
@@ -166,24 +205,29 @@ complain_of(char *argument, int what)
 }
 
 static enum options_result
-check_files(struct options *o)
+check_files(const struct options *o)
 {
-	bool is_scan = o->command == OPTIONS_SCAN;
+	const struct command *c = &commands[o->command];
 	size_t i;
 
-	if (!o->n_files)
+	if (!o->n_files && c->needs_file && !o->config_file)
 		return COMPLAIN("no file to %s; write for example "
-				"accesslog_exporter%s "
-				"/var/log/nginx/access.log (see --help)\n",
-		    is_scan ? "count" : "follow", is_scan ? " scan" : "");
-	if (o->n_files > BOUNDS_SOURCES)
-		return COMPLAIN("more than %d files; write a glob such as "
-				"'/srv/*/access.log'\n",
-		    BOUNDS_SOURCES);
+				"accesslog_exporter%s%s %s (see --help)\n",
+		    c->does, c->serves ? "" : " ", c->serves ? "" : c->name,
+		    o->command == OPTIONS_CHECK ? "accesslog_exporter.yml"
+						: "/var/log/nginx/access.log");
+	if (o->n_files > c->max_files)
+		return c->max_files == 1
+		    ? COMPLAIN("%s takes one file; write one after the "
+			       "other\n",
+			  c->name)
+		    : COMPLAIN("more than %d files; write a glob such as "
+			       "'/srv/*/access.log'\n",
+			  BOUNDS_SOURCES);
 	for (i = 0; i < o->n_files; i++) {
 		if (!*o->files[i])
 			return COMPLAIN("an empty file name; write a path\n");
-		if (!is_scan && !strcmp(o->files[i], "-"))
+		if (c->serves && !strcmp(o->files[i], "-"))
 			return COMPLAIN("standard input cannot be followed; "
 					"write accesslog_exporter scan - to "
 					"count it once\n");
@@ -192,54 +236,31 @@ check_files(struct options *o)
 }
 
 static enum options_result
-check_scan(const struct options *o)
+check_options(const struct options *o)
 {
-	if (o->command == OPTIONS_SCAN && (o->n_addresses || o->telemetry_path))
-		return COMPLAIN("scan serves nothing; leave out --web.*\n");
-	return OPTIONS_RUN;
-}
+	const struct command *c = &commands[o->command];
 
-/* check takes one configuration, as an option or without. */
-static enum options_result
-check_config(struct options *o)
-{
-	if (o->command != OPTIONS_CHECK)
-		return o->config_file
-		    ? COMPLAIN("--config.file=%s: only check reads a "
-			       "configuration; write accesslog_exporter check "
-			       "%s\n",
-			  o->config_file, o->config_file)
-		    : OPTIONS_RUN;
-	if (o->format || o->from_start || o->n_addresses || o->telemetry_path)
-		return COMPLAIN("check reads a configuration only; leave out "
-				"--format, --read-from and --web.*\n");
-	if (o->n_files + (o->config_file ? 1 : 0) > 1)
+	if (!c->serves &&
+	    (o->n_addresses || o->telemetry_path || o->has_lifecycle))
+		return COMPLAIN("%s serves nothing; leave out --web.*\n",
+		    c->name);
+	if (!c->serves && o->has_read_from)
+		return COMPLAIN("%s follows nothing; leave out --read-from\n",
+		    c->name);
+	if (!c->takes_format && o->has_format)
+		return COMPLAIN("%s reads no log; leave out --format\n",
+		    c->name);
+	if (!c->takes_config && o->config_file)
+		return COMPLAIN("%s works without a configuration; leave out "
+				"--config.file\n",
+		    c->name);
+	if (c->serves && o->config_file && o->has_format && !o->n_files)
+		return COMPLAIN("--format is for files on the command line; "
+				"write format into the configuration\n");
+	if (o->command == OPTIONS_CHECK && o->config_file && o->n_files)
 		return COMPLAIN("check takes one configuration; write "
 				"accesslog_exporter check FILE\n");
-	if (o->n_files)
-		o->config_file = o->files[0];
-	if (!o->config_file || !*o->config_file)
-		return COMPLAIN("no configuration to check; write "
-				"accesslog_exporter check FILE\n");
 	return OPTIONS_RUN;
-}
-
-/* Whether text is a command. */
-static bool
-find_command(const char *text, enum options_command *ret_command)
-{
-	static const char *const names[] = { [OPTIONS_SERVE] = "serve",
-		[OPTIONS_SCAN] = "scan",
-		[OPTIONS_CHECK] = "check" };
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!strcmp(text, names[i])) {
-			*ret_command = (enum options_command)i;
-			return true;
-		}
-	}
-	return false;
 }
 
 enum options_result
@@ -247,11 +268,16 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 {
 	struct options o = { .log_level = LOG_INFO, .log_format = LOG_LOGFMT };
 	enum options_result result = OPTIONS_RUN;
+	size_t i;
 	int id;
 
-	if (argc > 1 && find_command(argv[1], &o.command)) {
+	for (i = 0; argc > 1 && i < N_COMMANDS; i++) {
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		o.command = (enum options_command)i;
 		argv++;
 		argc--;
+		break;
 	}
 	opterr = 0;
 	while (result == OPTIONS_RUN &&
@@ -266,13 +292,13 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 
 	o.files = argv + optind;
 	o.n_files = (size_t)(argc - optind);
-	result = check_config(&o);
-	if (result == OPTIONS_RUN && o.command != OPTIONS_CHECK)
-		result = check_files(&o);
+	result = check_options(&o);
 	if (result == OPTIONS_RUN)
-		result = check_scan(&o);
+		result = check_files(&o);
 	if (result != OPTIONS_RUN)
 		return result;
+	if (o.command == OPTIONS_CHECK && !o.config_file)
+		o.config_file = o.files[0];
 	if (!o.format)
 		o.format = "auto";
 	if (!o.n_addresses)

@@ -14,16 +14,21 @@ enum options_command {
 	OPTIONS_SERVE,
 	OPTIONS_SCAN,
 	OPTIONS_CHECK,
+	OPTIONS_EXPLAIN,
+	OPTIONS_FORMATS, /* files[0], where given, is a name */
 };
 
 struct options {
 	enum options_command command;
 	const char *config_file; /* check: never NULL */
+	bool has_format;
 	const char *format;
+	bool has_read_from;
 	bool from_start;
 	size_t n_addresses;
 	const char *addresses[BOUNDS_HTTP_ADDRESSES];
 	const char *telemetry_path;
+	bool has_lifecycle;
 	enum log_level log_level;
 	enum log_format log_format;
 	size_t n_files;

@@ -15,12 +15,13 @@ static const char head[] =
     "<meta name=\"viewport\" content=\"width=device-width\">"
     "<meta name=\"color-scheme\" content=\"light dark\">"
     "<title>accesslog_exporter</title><style>"
-    "body{font:16px/1.5 system-ui,sans-serif;margin:2em auto;max-width:60em;"
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2em auto;max-width:75em;"
     "padding:0 1em}table{border-collapse:collapse;width:100%}"
     "th,td{text-align:left;padding:.3em .8em .3em 0;"
     "border-bottom:1px solid #8884}"
     ".n{text-align:right;font-variant-numeric:tabular-nums}"
-    "td:first-child{word-break:break-all}"
+    "th,td:last-child{white-space:nowrap}"
+    "td:first-child{overflow-wrap:anywhere;min-width:14em}"
     "</style></head><body>\n<h1>accesslog_exporter</h1>\n"
     "<p>Counts the requests in access logs, for Prometheus.</p>\n";
 
@@ -66,7 +67,7 @@ source_label(const char *source, struct buf *out)
  */
 static const uint64_t *
 find_series(const struct registry_snapshot *s, enum metrics_id id,
-    struct str label, struct str rest, struct str *ret_text)
+    struct str label, struct str rest)
 {
 	const struct registry_snapshot_family *f = &s->families[id];
 	uint32_t i;
@@ -78,7 +79,6 @@ find_series(const struct registry_snapshot *s, enum metrics_id id,
 		    text.len < label.len + rest.len ||
 		    !str_equal(str_after(text, text.len - rest.len), rest))
 			continue;
-		*ret_text = str_after(text, label.len);
 		return f->cells + i * f->n_cells;
 	}
 	return NULL;
@@ -107,13 +107,48 @@ add_time(struct buf *out, const uint64_t *cells)
 	buf_add(out, STR("</td>"));
 }
 
+/*
+ * A cell with the last label of each series of the source that is not 0, and
+ * with its value where that is wanted: "combined, common"; "following 4".
+ */
+static void
+add_list(struct buf *out, const struct registry_snapshot *s, enum metrics_id id,
+    struct str label, const char *last, bool with_values, const char *otherwise)
+{
+	const struct registry_snapshot_family *f = &s->families[id];
+	size_t prefix = label.len + strlen(last) + sizeof(",=\"") - 1;
+	bool is_empty = true;
+	uint32_t i;
+
+	buf_add(out, STR("<td>"));
+	for (i = 0; i < f->n_series; i++) {
+		struct str text = registry_text(f->family, i);
+		const uint64_t *cells = f->cells + i * f->n_cells;
+
+		if (!str_starts_with(text, label) || text.len <= prefix ||
+		    !cells[0])
+			continue;
+		if (!is_empty)
+			buf_add(out, STR(", "));
+		is_empty = false;
+		add_escaped(out,
+		    str_of(text.data + prefix, text.len - prefix - 1));
+		if (with_values) {
+			buf_add_char(out, ' ');
+			buf_add_u64(out, cells[0]);
+		}
+	}
+	if (is_empty)
+		buf_add_text(out, otherwise);
+	buf_add(out, STR("</td>"));
+}
+
 static void
 add_source(struct buf *out, const char *source,
     const struct registry_snapshot *s)
 {
 	struct buf label_text;
-	struct str label, rest;
-	const uint64_t *info;
+	struct str label;
 
 	buf_init(&label_text, BOUNDS_REPLY_BYTES);
 	source_label(source, &label_text);
@@ -121,24 +156,17 @@ add_source(struct buf *out, const char *source,
 
 	buf_add(out, STR("<tr><td>"));
 	add_escaped(out, str_from(source));
-	buf_add(out, STR("</td><td>"));
-	info = find_series(s, METRICS_FORMAT_INFO, label, STR(""), &rest);
-	if (info && str_starts_with(rest, STR(",format=\""))) {
-		rest = str_after(rest, sizeof(",format=\"") - 1);
-		add_escaped(out, str_of(rest.data, rest.len - 1));
-	} else {
-		buf_add(out, STR("not recognised yet"));
-	}
 	buf_add(out, STR("</td>"));
+	add_list(out, s, METRICS_FILES, label, "state", true,
+	    "nothing matches");
+	add_list(out, s, METRICS_FORMAT_INFO, label, "format", false,
+	    "not known yet");
 	add_number(out,
-	    find_series(s, METRICS_LINES, label, STR(",result=\"parsed\""),
-		&rest));
+	    find_series(s, METRICS_LINES, label, STR(",result=\"parsed\"")));
 	add_number(out,
-	    find_series(s, METRICS_LINES, label, STR(",result=\"unparsed\""),
-		&rest));
-	add_number(out,
-	    find_series(s, METRICS_LAG_BYTES, label, STR(""), &rest));
-	add_time(out, find_series(s, METRICS_LAST_LINE, label, STR(""), &rest));
+	    find_series(s, METRICS_LINES, label, STR(",result=\"unparsed\"")));
+	add_number(out, find_series(s, METRICS_LAG_BYTES, label, STR("")));
+	add_time(out, find_series(s, METRICS_LAST_LINE, label, STR("")));
 	buf_add(out, STR("</tr>\n"));
 	buf_release(&label_text);
 }
@@ -158,10 +186,11 @@ page_render(char *const sources[], size_t n_sources,
 	    STR("\">Metrics</a> &middot; "
 		"<a href=\"/-/healthy\">healthy</a> &middot; "
 		"<a href=\"/-/ready\">ready</a></p>\n"
-		"<table><thead><tr><th>Log</th><th>Format</th>"
+		"<table><thead><tr><th>Log</th><th>Files</th>"
+		"<th>Format</th>"
 		"<th class=\"n\">Requests</th>"
-		"<th class=\"n\">Unparsed lines</th>"
-		"<th class=\"n\">Bytes unread</th>"
+		"<th class=\"n\">Unparsed</th>"
+		"<th class=\"n\">Unread bytes</th>"
 		"<th>Last request</th></tr></thead><tbody>\n"));
 	for (i = 0; i < n_shown; i++)
 		add_source(out, sources[i], snapshot);

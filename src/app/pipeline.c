@@ -1,11 +1,10 @@
 #include "app/pipeline.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/random.h>
 
 int
-pipeline_init(struct pipeline *p, bool with_zeros)
+pipeline_init(struct pipeline *p)
 {
 	uint64_t seed;
 	int error;
@@ -16,8 +15,6 @@ pipeline_init(struct pipeline *p, bool with_zeros)
 	error = registry_create(seed, &p->registry);
 	if (!error)
 		error = metrics_init(&p->metrics, p->registry);
-	if (!error)
-		error = ingest_create(&p->metrics, with_zeros, &p->ingest);
 	if (error)
 		pipeline_release(p);
 	return error;
@@ -32,21 +29,15 @@ pipeline_release(struct pipeline *p)
 }
 
 int
-pipeline_add_source(struct pipeline *p, const struct options *o,
-    const char *file, struct ingest_source **ret_source)
+pipeline_configure(struct pipeline *p, const struct config *config,
+    bool with_zeros, struct ingest **ret_before, struct config_error *reterr)
 {
-	struct config_error why;
-	int error = ingest_add_source(p->ingest, str_from(file),
-	    str_from(o->format), ret_source, &why);
+	struct ingest *in;
+	int error = ingest_create(&p->metrics, config, with_zeros, &in, reterr);
 
-	if (error != -EINVAL)
+	if (error)
 		return error;
-	if (why.column)
-		(void)fprintf(stderr,
-		    "accesslog_exporter: --format, column %zu: %s\n",
-		    why.column, why.text);
-	else
-		(void)fprintf(stderr, "accesslog_exporter: --format: %s\n",
-		    why.text);
-	return error;
+	*ret_before = p->ingest;
+	p->ingest = in;
+	return 0;
 }

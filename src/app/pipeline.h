@@ -7,30 +7,32 @@
 
 #include <stdbool.h>
 
+#include "accesslog/config.h"
 #include "accesslog/ingest.h"
 #include "accesslog/metrics.h"
-#include "app/options.h"
 
 struct pipeline {
 	struct registry *registry;
 	struct metrics metrics;
-	struct ingest *ingest;
+	struct ingest *ingest; /* NULL before the first configuration */
 };
 
-/* with_zeros: as ingest_create().  Returns 0, -ENOMEM, -Exxx. */
-int pipeline_init(struct pipeline *p, bool with_zeros)
-    __attribute__((warn_unused_result));
+/* Returns 0, -ENOMEM, -Exxx. */
+int pipeline_init(struct pipeline *p) __attribute__((warn_unused_result));
 
 void pipeline_release(struct pipeline *p);
 
 /*
- * A source for one file of the command line; what is wrong with the format is
- * said to the user.
+ * An ingest for this configuration takes over; p->ingest becomes it, and the
+ * one before is the caller's, who destroys it once nothing refers to it.
  *
- * Returns 0, -EINVAL (told), -ENOMEM.
+ * with_zeros  as ingest_create()
+ * ret_before  NULL where there was none; untouched on failure
+ *
+ * Returns 0; -EINVAL with reterr; -ENOMEM.
  */
-int pipeline_add_source(struct pipeline *p, const struct options *o,
-    const char *file, struct ingest_source **ret_source)
+int pipeline_configure(struct pipeline *p, const struct config *config,
+    bool with_zeros, struct ingest **ret_before, struct config_error *reterr)
     __attribute__((warn_unused_result));
 
 #endif

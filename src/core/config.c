@@ -8,6 +8,8 @@
 #include "accesslog/fields.h"
 #include "accesslog/schema.h"
 
+#define DEFAULT_NAMESPACE "accesslog"
+
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
 static int
@@ -1010,7 +1012,8 @@ complete(struct schema_reader *r, struct config *c)
 	int error = 0;
 
 	if (!c->name_space)
-		error = schema_copy(STR("accesslog"), &c->name_space);
+		error = schema_copy(str_from(DEFAULT_NAMESPACE),
+		    &c->name_space);
 	if (!c->max_series)
 		c->max_series = BOUNDS_SERIES;
 	if (!c->max_label_bytes)
@@ -1146,6 +1149,66 @@ release_metric(struct config_metric *metric)
 }
 
 void
+config_clear_sources(struct config *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_sources; i++)
+		release_source(&c->sources[i]);
+	free(c->sources);
+	c->sources = NULL;
+	c->n_sources = 0;
+}
+
+int
+config_create(struct config **ret_config)
+{
+	struct config *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->default_metrics = true;
+	c->max_series = BOUNDS_SERIES;
+	c->max_label_bytes = BOUNDS_LABEL_VALUE_BYTES;
+	c->name_space = strdup(DEFAULT_NAMESPACE);
+	if (!c->name_space) {
+		free(c);
+		return -ENOMEM;
+	}
+	*ret_config = c;
+	return 0;
+}
+
+int
+config_add_source(struct config *c, const char *path, const char *format)
+{
+	struct config_source *sources = reallocarray(c->sources,
+	    c->n_sources + 1, sizeof(*sources));
+	struct config_source s = { .n_paths = 1, .n_formats = 1 };
+
+	if (!sources)
+		return -ENOMEM;
+	c->sources = sources;
+	s.name = strdup(path);
+	s.paths = calloc(1, sizeof(char *));
+	s.formats = calloc(1, sizeof(char *));
+	s.format_places = calloc(1, sizeof(*s.format_places));
+	if (s.paths)
+		s.paths[0] = strdup(path);
+	if (s.formats)
+		s.formats[0] = strdup(format);
+	if (!s.name || !s.format_places || !s.paths || !s.paths[0] ||
+	    !s.formats || !s.formats[0]) {
+		s.n_paths = s.paths && s.paths[0];
+		s.n_formats = s.formats && s.formats[0];
+		release_source(&s);
+		return -ENOMEM;
+	}
+	sources[c->n_sources++] = s;
+	return 0;
+}
+
+void
 config_destroy(struct config *c)
 {
 	size_t i;
@@ -1153,9 +1216,7 @@ config_destroy(struct config *c)
 	if (!c)
 		return;
 	free(c->name_space);
-	for (i = 0; i < c->n_sources; i++)
-		release_source(&c->sources[i]);
-	free(c->sources);
+	config_clear_sources(c);
 	for (i = 0; i < c->n_metrics; i++)
 		release_metric(&c->metrics[i]);
 	free(c->metrics);

@@ -139,3 +139,9 @@ detect_choose(struct detect *d, struct str window, bool final)
 	}
 	return choice;
 }
+
+size_t
+detect_points(const struct detect *d, size_t format)
+{
+	return d->candidates[format].points;
+}

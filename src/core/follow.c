@@ -18,14 +18,14 @@ follow_decide(const struct follow_known *known, const struct follow_seen *seen)
 		d.lost_bytes = known->size_bytes - known->offset;
 	} else if (seen->anchor == FOLLOW_ANCHOR_UNREADABLE) {
 		d.content = FOLLOW_WAIT;
+	} else if (seen->size_bytes < known->size_bytes) {
+		d.lost_bytes = known->size_bytes - seen->size_bytes;
 	}
 	return d;
 }
 
 bool
-follow_finished(const struct follow_known *known, uint64_t quiet_since_ms,
-    uint64_t now_ms, uint64_t hold_ms)
+follow_finished(uint64_t quiet_since_ms, uint64_t now_ms, uint64_t hold_ms)
 {
-	return now_ms >= quiet_since_ms && now_ms - quiet_since_ms >= hold_ms &&
-	    known->size_bytes >= known->offset;
+	return now_ms >= quiet_since_ms && now_ms - quiet_since_ms >= hold_ms;
 }

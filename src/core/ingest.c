@@ -6,9 +6,10 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/entry.h"
-#include "accesslog/labels.h"
 #include "accesslog/parser.h"
+#include "accesslog/pattern.h"
 #include "accesslog/patterns.h"
+#include "accesslog/tally.h"
 #include "accesslog/timestamp.h"
 
 /* After so many looks at lines that fit no format whole, the best will do. */
@@ -16,49 +17,21 @@
 
 #define NO_SERIES UINT32_MAX
 
-/* The codes that people alert on, and those that every site has. */
-static const char *const common_statuses[] = { "200", "201", "204", "206",
-	"301", "302", "304", "400", "401", "403", "404", "405", "408", "429",
-	"499", "500", "502", "503", "504" };
-
-/* The default metrics, in terms of fields. */
-static const struct {
-	enum metrics_id id;
-	const char *label; /* a field, or NULL for none */
-	/* The first that a format has; NULL: each request counts 1. */
-	const char *values[2];
-} defaults[] = {
-	{ METRICS_REQUESTS, "status", { NULL } },
-	{ METRICS_RESPONSE_BYTES, "status",
-	    { "body_bytes_sent", "bytes_sent" } },
-	{ METRICS_REQUEST_DURATION, NULL, { "request_time" } },
-	{ METRICS_UPSTREAM_DURATION, NULL, { "upstream_response_time" } },
-};
-
-#define N_METRICS (sizeof(defaults) / sizeof(defaults[0]))
-
-struct metric {
-	struct registry_family *family;
-	size_t label; /* slot, or FIELDS_NO_SLOT */
-	size_t values[2]; /* slots, or FIELDS_NO_SLOT */
-	/* Series by the number of the status; NO_SERIES until it is seen. */
-	uint32_t by_status[1000];
-	uint32_t without_status;
-};
-
 /* A format with what reading its lines needs. */
 struct ingest_format {
 	char *name;
 	struct parser *parser;
 	uint64_t fields; /* that its lines can have, as bits of slots */
-	size_t value[N_METRICS]; /* slot of each metric's value */
+	size_t *plan; /* where the metrics have their values from */
 };
 
 struct ingest {
 	struct metrics *metrics;
 	struct fields fields;
 	size_t time_slot[3];
-	struct metric metric[N_METRICS];
+	struct tally *tally;
+	size_t n_names;
+	char *names[BOUNDS_FIELDS]; /* of fields that only drop rules need */
 	struct detect *detect; /* over the shipped formats */
 	size_t n_shipped;
 	size_t n_formats; /* the shipped ones, then those that users wrote */
@@ -71,13 +44,24 @@ enum result {
 	RESULT_PARSED,
 	RESULT_UNPARSED,
 	RESULT_TOO_LONG,
+	RESULT_FILTERED,
 	N_RESULTS,
+};
+
+/* Lines whose field matches are dropped. */
+struct drop {
+	size_t slot;
+	struct pattern_rule *rule;
 };
 
 struct ingest_source {
 	struct ingest *ingest;
 	char *name;
-	size_t format; /* DETECT_NONE: recognised by its lines */
+	size_t group; /* of the tally */
+	size_t n_formats; /* tried in order; 0: recognised by its lines */
+	size_t *formats;
+	size_t n_drops;
+	struct drop *drops;
 	uint32_t lines[N_RESULTS]; /* series */
 	uint32_t read_bytes;
 	uint32_t skipped[LINES_BYTES_N];
@@ -97,55 +81,68 @@ struct batch {
 	struct str time; /* of the last entry; into the window */
 };
 
-static size_t
-add_field(struct ingest *in, const char *name)
+static int
+too_many_fields(const struct config_place *place, const char *field,
+    struct config_error *reterr)
 {
-	size_t slot = name ? fields_add(&in->fields, str_from(name))
-			   : FIELDS_NO_SLOT;
-
-	assert(!name || slot != FIELDS_NO_SLOT);
-	return slot;
+	return config_error_set(reterr, place ? place->line : 0,
+	    place ? place->column : 0,
+	    "there is no room for the field %s: metrics and rules together may "
+	    "use %d",
+	    field, BOUNDS_FIELDS);
 }
 
 static int
-add_zeros(struct metric *m)
+add_drop_field(struct ingest *in, const struct config_rule *rule,
+    struct config_error *reterr)
 {
-	size_t i;
+	struct str field = str_from(rule->field);
+	char *copy;
 
-	for (i = 0; i < sizeof(common_statuses) / sizeof(char *); i++) {
-		struct str status = str_from(common_statuses[i]);
-		uint32_t index;
-		int error = registry_series(m->family, &status, &index);
-
-		if (error)
-			return error;
-	}
+	if (fields_find(&in->fields, field) != FIELDS_NO_SLOT)
+		return 0;
+	if (in->fields.n == BOUNDS_FIELDS)
+		return too_many_fields(&rule->place, rule->field, reterr);
+	copy = strdup(rule->field);
+	if (!copy)
+		return -ENOMEM;
+	in->names[in->n_names++] = copy;
+	(void)fields_add(&in->fields, str_from(copy));
 	return 0;
 }
 
 static int
-init_metrics(struct ingest *in, bool with_zeros)
+add_fields(struct ingest *in, const struct config *config,
+    struct config_error *reterr)
 {
 	static const char *const times[] = { "time_local", "time_iso8601",
 		"msec" };
-	size_t i;
-	int error = 0;
+	size_t i, j;
 
-	for (i = 0; i < N_METRICS && !error; i++) {
-		struct metric *m = &in->metric[i];
-
-		m->family = in->metrics->family[defaults[i].id];
-		m->label = add_field(in, defaults[i].label);
-		m->values[0] = add_field(in, defaults[i].values[0]);
-		m->values[1] = add_field(in, defaults[i].values[1]);
-		memset(m->by_status, 0xFF, sizeof(m->by_status));
-		m->without_status = NO_SERIES;
-		if (with_zeros && m->label != FIELDS_NO_SLOT)
-			error = add_zeros(m);
+	for (i = 0; i < 3; i++) {
+		in->time_slot[i] = fields_add(&in->fields, str_from(times[i]));
+		if (in->time_slot[i] == FIELDS_NO_SLOT)
+			return too_many_fields(NULL, times[i], reterr);
 	}
-	for (i = 0; i < 3; i++)
-		in->time_slot[i] = add_field(in, times[i]);
-	return error;
+	for (i = 0; config && i < config->n_sources; i++) {
+		const struct config_source *s = &config->sources[i];
+
+		for (j = 0; j < s->n_drops; j++) {
+			int error = add_drop_field(in, &s->drops[j], reterr);
+
+			if (error)
+				return error;
+		}
+	}
+	return 0;
+}
+
+static void
+format_release(struct ingest_format *f)
+{
+	parser_destroy(f->parser);
+	free(f->plan);
+	free(f->name);
 }
 
 /* Makes f, already parsed, one of the formats; copies name. */
@@ -154,7 +151,6 @@ add_format(struct ingest *in, struct str name, const struct format *format,
     struct config_error *reterr)
 {
 	struct ingest_format *formats, *f;
-	size_t i, j;
 	int error;
 
 	formats = reallocarray(in->formats, in->n_formats + 1,
@@ -167,33 +163,26 @@ add_format(struct ingest *in, struct str name, const struct format *format,
 	if (!f->name)
 		return -ENOMEM;
 	error = parser_create(format, &in->fields, false, &f->parser, reterr);
-	if (error) {
-		free(f->name);
-		return error;
+	if (!error) {
+		f->fields = parser_fields(f->parser);
+		error = tally_plan(in->tally, f->fields, &f->plan);
 	}
-
-	f->fields = parser_fields(f->parser);
-	for (i = 0; i < N_METRICS; i++) {
-		f->value[i] = FIELDS_NO_SLOT;
-		for (j = 2; j-- > 0;) {
-			size_t slot = in->metric[i].values[j];
-
-			if (slot != FIELDS_NO_SLOT &&
-			    f->fields & ENTRY_BIT(slot))
-				f->value[i] = slot;
-		}
+	if (error == -ENOSPC)
+		error = too_many_fields(NULL, "request", reterr);
+	if (error) {
+		format_release(f);
+		return error;
 	}
 	in->n_formats++;
 	return 0;
 }
 
 static int
-add_shipped_formats(struct ingest *in)
+add_shipped_formats(struct ingest *in, struct config_error *reterr)
 {
 	size_t n_rows, i, n = 0;
 	const struct patterns_row *rows = patterns_all(&n_rows);
 	struct format **formats = calloc(n_rows, sizeof(*formats));
-	struct config_error reason;
 	int error = formats ? 0 : -ENOMEM;
 
 	for (i = 0; i < n_rows && !error; i++) {
@@ -201,49 +190,29 @@ add_shipped_formats(struct ingest *in)
 
 		if (rows[i].kind != PATTERNS_FORMAT)
 			continue;
-		error = format_create(name, &formats[n], &reason);
+		error = format_create(name, &formats[n], reterr);
 		if (!error)
-			error = add_format(in, name, formats[n++], &reason);
+			error = add_format(in, name, formats[n++], reterr);
 	}
 	if (!error)
 		error = detect_create((const struct format *const *)formats, n,
-		    &in->detect, &reason);
+		    &in->detect, reterr);
 	in->n_shipped = n;
-
-	/* What is compiled in compiles: a unit test says so for each file. */
-	assert(error != -EINVAL);
 	for (i = 0; i < n; i++)
 		format_destroy(formats[i]);
 	free(formats);
 	return error;
 }
 
-int
-ingest_create(struct metrics *metrics, bool with_zeros,
-    struct ingest **ret_ingest)
-{
-	struct ingest *in = calloc(1, sizeof(*in));
-	int error;
-
-	if (!in)
-		return -ENOMEM;
-	in->metrics = metrics;
-	registry_lock(metrics->registry);
-	error = init_metrics(in, with_zeros);
-	registry_unlock(metrics->registry);
-	if (!error)
-		error = add_shipped_formats(in);
-	if (error) {
-		ingest_destroy(in);
-		return error;
-	}
-	*ret_ingest = in;
-	return 0;
-}
-
 static void
 source_destroy(struct ingest_source *s)
 {
+	size_t i;
+
+	for (i = 0; i < s->n_drops; i++)
+		pattern_rule_destroy(s->drops[i].rule);
+	free(s->drops);
+	free(s->formats);
 	free(s->name);
 	free(s);
 }
@@ -258,13 +227,26 @@ ingest_destroy(struct ingest *in)
 	for (i = 0; i < in->n_sources; i++)
 		source_destroy(in->sources[i]);
 	free(in->sources);
-	for (i = 0; i < in->n_formats; i++) {
-		parser_destroy(in->formats[i].parser);
-		free(in->formats[i].name);
-	}
+	for (i = 0; i < in->n_formats; i++)
+		format_release(&in->formats[i]);
 	free(in->formats);
 	detect_destroy(in->detect);
+	tally_destroy(in->tally);
+	for (i = 0; i < in->n_names; i++)
+		free(in->names[i]);
 	free(in);
+}
+
+size_t
+ingest_n_sources(const struct ingest *in)
+{
+	return in->n_sources;
+}
+
+struct ingest_source *
+ingest_source_at(const struct ingest *in, size_t i)
+{
+	return in->sources[i];
 }
 
 static int
@@ -274,6 +256,7 @@ source_series(struct ingest_source *s)
 		[RESULT_PARSED] = { "parsed", 6 },
 		[RESULT_UNPARSED] = { "unparsed", 8 },
 		[RESULT_TOO_LONG] = { "too_long", 8 },
+		[RESULT_FILTERED] = { "filtered", 8 },
 	};
 	static const struct str reasons[LINES_BYTES_N] = {
 		[LINES_BYTES_NUL] = { "nul", 3 },
@@ -288,6 +271,9 @@ source_series(struct ingest_source *s)
 	error = registry_series(family[METRICS_READ_BYTES], values,
 	    &s->read_bytes);
 	for (i = 0; i < N_RESULTS && !error; i++) {
+		s->lines[i] = NO_SERIES;
+		if (i == RESULT_FILTERED && !s->n_drops)
+			continue;
 		values[1] = results[i];
 		error = registry_series(family[METRICS_LINES], values,
 		    &s->lines[i]);
@@ -313,10 +299,6 @@ choose_format(struct ingest *in, struct str text, size_t *ret_format,
 	size_t i;
 	int error;
 
-	if (str_equal(text, STR("auto"))) {
-		*ret_format = DETECT_NONE;
-		return 0;
-	}
 	for (i = 0; i < in->n_formats; i++) {
 		if (str_equal(text, str_from(in->formats[i].name))) {
 			*ret_format = i;
@@ -333,13 +315,106 @@ choose_format(struct ingest *in, struct str text, size_t *ret_format,
 	return error;
 }
 
-int
-ingest_add_source(struct ingest *in, struct str name, struct str format,
+/* A mistake at a column of a text that itself stands at place. */
+static void
+move_error(const struct config_place *place, struct config_error *reterr)
+{
+	if (!place || !place->line)
+		return;
+	reterr->line = place->line;
+	reterr->column = place->column +
+	    (reterr->column ? reterr->column - 1 : 0);
+}
+
+static int
+add_formats(struct ingest_source *s, const struct config_source *spec,
+    struct config_error *reterr)
+{
+	size_t i;
+
+	s->formats = calloc(spec->n_formats + 1, sizeof(*s->formats));
+	if (!s->formats)
+		return -ENOMEM;
+	if (spec->n_formats == 1 && !strcmp(spec->formats[0], "auto"))
+		return 0;
+	for (i = 0; i < spec->n_formats; i++) {
+		int error;
+
+		if (!strcmp(spec->formats[i], "auto"))
+			error = config_error_set(reterr, 0, 0,
+			    "auto chooses among all formats by itself; write "
+			    "it alone, or name the formats of the list");
+		else
+			error = choose_format(s->ingest,
+			    str_from(spec->formats[i]), &s->formats[i], reterr);
+		if (error == -EINVAL)
+			move_error(spec->format_places ? &spec->format_places[i]
+						       : NULL,
+			    reterr);
+		if (error)
+			return error;
+		s->n_formats++;
+	}
+	return 0;
+}
+
+static int
+add_drops(struct ingest_source *s, const struct config_source *spec,
+    struct config_error *reterr)
+{
+	size_t i;
+
+	s->drops = calloc(spec->n_drops + 1, sizeof(*s->drops));
+	if (!s->drops)
+		return -ENOMEM;
+	for (i = 0; i < spec->n_drops; i++) {
+		const struct config_rule *rule = &spec->drops[i];
+		int error = pattern_rule_create(str_from(rule->regex),
+		    (struct str){ 0 }, &s->drops[i].rule, reterr);
+
+		if (error == -EINVAL)
+			move_error(&rule->place, reterr);
+		if (error)
+			return error;
+		s->drops[i].slot = fields_find(&s->ingest->fields,
+		    str_from(rule->field));
+		assert(s->drops[i].slot != FIELDS_NO_SLOT);
+		s->n_drops++;
+	}
+	return 0;
+}
+
+static int
+source_init(struct ingest_source *s, const struct config_source *spec,
+    struct config_error *reterr)
+{
+	struct ingest *in = s->ingest;
+	int error;
+
+	s->name = strdup(spec->name);
+	if (!s->name)
+		return -ENOMEM;
+	error = add_formats(s, spec, reterr);
+	if (!error)
+		error = add_drops(s, spec, reterr);
+	if (error)
+		return error;
+	registry_lock(in->metrics->registry);
+	error = tally_add_group(in->tally, spec->labels, spec->n_labels,
+	    &s->group);
+	if (!error)
+		error = source_series(s);
+	registry_unlock(in->metrics->registry);
+	return error;
+}
+
+static int
+add_source(struct ingest *in, const struct config_source *spec,
     struct ingest_source **ret_source, struct config_error *reterr)
 {
 	struct ingest_source **sources;
 	struct ingest_source *s;
-	int error = -ENOMEM;
+	int error;
 
 	sources = reallocarray(in->sources, in->n_sources + 1,
 	    sizeof(struct ingest_source *));
@@ -350,23 +425,78 @@ ingest_add_source(struct ingest *in, struct str name, struct str format,
 	if (!s)
 		return -ENOMEM;
 	s->ingest = in;
-	s->name = strndup(name.data, name.len);
-	if (!s->name)
-		goto destroy;
-	error = choose_format(in, format, &s->format, reterr);
-	if (error)
-		goto destroy;
-	registry_lock(in->metrics->registry);
-	error = source_series(s);
-	registry_unlock(in->metrics->registry);
-	if (error)
-		goto destroy;
+	error = source_init(s, spec, reterr);
+	if (error) {
+		source_destroy(s);
+		return error;
+	}
 	sources[in->n_sources++] = s;
 	*ret_source = s;
 	return 0;
+}
 
-destroy:
-	source_destroy(s);
+static int
+init(struct ingest *in, const struct config *config, bool with_zeros,
+    struct config_error *reterr)
+{
+	size_t i;
+	int error;
+
+	registry_lock(in->metrics->registry);
+	error = tally_create(in->metrics, config, with_zeros, &in->fields,
+	    &in->tally, reterr);
+	registry_unlock(in->metrics->registry);
+	if (!error)
+		error = add_fields(in, config, reterr);
+	if (!error)
+		error = add_shipped_formats(in, reterr);
+	for (i = 0; config && i < config->n_sources && !error; i++) {
+		struct ingest_source *source;
+
+		error = add_source(in, &config->sources[i], &source, reterr);
+	}
+	if (error)
+		return error;
+	registry_lock(in->metrics->registry);
+	tally_commit(in->tally);
+	registry_unlock(in->metrics->registry);
+	return 0;
+}
+
+int
+ingest_create(struct metrics *metrics, const struct config *config,
+    bool with_zeros, struct ingest **ret_ingest, struct config_error *reterr)
+{
+	struct ingest *in = calloc(1, sizeof(*in));
+	int error;
+
+	if (!in)
+		return -ENOMEM;
+	in->metrics = metrics;
+	error = init(in, config, with_zeros, reterr);
+	if (error) {
+		ingest_destroy(in);
+		return error;
+	}
+	*ret_ingest = in;
+	return 0;
+}
+
+int
+ingest_add_source(struct ingest *in, struct str name, struct str format,
+    struct ingest_source **ret_source, struct config_error *reterr)
+{
+	char *name_text = strndup(name.data, name.len);
+	char *format_text = strndup(format.data, format.len);
+	struct config_source spec = { .name = name_text,
+		.n_formats = 1,
+		.formats = &format_text };
+	int error = -ENOMEM;
+
+	if (name_text && format_text)
+		error = add_source(in, &spec, ret_source, reterr);
+	free(format_text);
+	free(name_text);
 	return error;
 }
 
@@ -375,9 +505,18 @@ ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
     bool at_start)
 {
 	*st = (struct ingest_stream){ .source = source,
-		.format = source->format,
-		.settled = source->format != DETECT_NONE };
+		.format = source->n_formats ? source->formats[0] : DETECT_NONE,
+		.settled = source->n_formats > 0 };
 	lines_init(&st->lines, at_start);
+}
+
+void
+ingest_stream_rebind(struct ingest_stream *st, struct ingest_source *source)
+{
+	struct lines lines = st->lines;
+
+	ingest_stream_init(st, source, false);
+	st->lines = lines;
 }
 
 static void
@@ -409,6 +548,22 @@ ingest_format_name(const struct ingest_stream *st)
 	    : st->source->ingest->formats[st->format].name;
 }
 
+/* The formats that the user gave, in order. */
+static const struct ingest_format *
+parse_as_told(const struct ingest_source *s, struct str line, struct entry *e)
+{
+	const struct ingest *in = s->ingest;
+	size_t i;
+
+	for (i = 0; i < s->n_formats; i++) {
+		const struct ingest_format *f = &in->formats[s->formats[i]];
+
+		if (parser_parse(f->parser, line, e, NULL) == PARSER_PARSED)
+			return f;
+	}
+	return NULL;
+}
+
 /*
  * A line that does not fit the stream's format is held against all shipped
  * ones where the format is recognised by the lines, because a log may change
@@ -420,12 +575,12 @@ parse(struct ingest_stream *st, struct str line, struct entry *e)
 	struct ingest *in = st->source->ingest;
 	struct detect_choice choice;
 
+	if (st->source->n_formats)
+		return parse_as_told(st->source, line, e);
 	if (st->format != DETECT_NONE &&
 	    parser_parse(in->formats[st->format].parser, line, e, NULL) ==
 		PARSER_PARSED)
 		return &in->formats[st->format];
-	if (st->source->format != DETECT_NONE)
-		return NULL;
 
 	choice = detect_choose(in->detect, line, true);
 	if (choice.format == DETECT_NONE ||
@@ -437,40 +592,19 @@ parse(struct ingest_stream *st, struct str line, struct entry *e)
 	return &in->formats[choice.format];
 }
 
-/* The number of three digits, which is below 1000; or 1000. */
-static unsigned
-status_number(struct str text)
+static bool
+is_dropped(const struct ingest_source *s, const struct entry *e)
 {
-	unsigned n = 0;
 	size_t i;
 
-	if (!text.data || text.len != 3)
-		return 1000;
-	for (i = 0; i < 3; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return 1000;
-		n = n * 10 + (unsigned)(text.data[i] - '0');
+	for (i = 0; i < s->n_drops; i++) {
+		const struct drop *d = &s->drops[i];
+
+		if (e->text[d->slot].data &&
+		    pattern_rule_matches(d->rule, e->text[d->slot]))
+			return true;
 	}
-	return n;
-}
-
-/* Every `status` label has at most 1,001 values: no hash is needed. */
-static int
-status_series(struct metric *m, struct str status, uint32_t *ret_index)
-{
-	unsigned number = status_number(status);
-	uint32_t *known = number < 1000 ? &m->by_status[number]
-					: &m->without_status;
-
-	if (*known == NO_SERIES) {
-		struct str value = labels_status(status);
-		int error = registry_series(m->family, &value, known);
-
-		if (error)
-			return error;
-	}
-	*ret_index = *known;
-	return 0;
+	return false;
 }
 
 static struct str
@@ -511,44 +645,6 @@ prepare_entry(struct ingest_source *s, const struct entry *e)
 	return error;
 }
 
-/* All series first, then all values: on failure nothing was counted. */
-static int
-count_entry(struct ingest *in, const struct ingest_format *format,
-    const struct entry *e)
-{
-	uint32_t series[N_METRICS];
-	size_t i;
-	int error;
-
-	for (i = 0; i < N_METRICS; i++) {
-		struct metric *m = &in->metric[i];
-
-		if (m->label != FIELDS_NO_SLOT)
-			error = status_series(m, e->text[m->label], &series[i]);
-		else if (format->value[i] != FIELDS_NO_SLOT)
-			error = registry_series(m->family, NULL, &series[i]);
-		else
-			error = 0;
-		if (error)
-			return error;
-	}
-	for (i = 0; i < N_METRICS; i++) {
-		struct metric *m = &in->metric[i];
-		size_t slot = format->value[i];
-
-		if (m->values[0] == FIELDS_NO_SLOT)
-			registry_add(m->family, series[i], decimal_of(1));
-		else if (slot == FIELDS_NO_SLOT ||
-		    !(e->has_number & ENTRY_BIT(slot)))
-			continue;
-		else if (registry_spec(m->family)->type == REGISTRY_HISTOGRAM)
-			registry_observe(m->family, series[i], e->number[slot]);
-		else
-			registry_add(m->family, series[i], e->number[slot]);
-	}
-	return 0;
-}
-
 static void
 note_entry(struct ingest *in, struct batch *b, const struct entry *e)
 {
@@ -579,9 +675,14 @@ feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 		b->n_lines[RESULT_UNPARSED]++;
 		return 0;
 	}
+	if (st->source->n_drops && is_dropped(st->source, &entry)) {
+		b->n_lines[RESULT_FILTERED]++;
+		return 0;
+	}
 	error = prepare_entry(st->source, &entry);
 	if (!error)
-		error = count_entry(in, format, &entry);
+		error = tally_entry(in->tally, st->source->group, format->plan,
+		    &entry);
 	if (error)
 		return error;
 	b->n_lines[RESULT_PARSED]++;
@@ -600,9 +701,11 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 	struct decimal when;
 	size_t i;
 
-	for (i = 0; i < N_RESULTS; i++)
-		registry_add(family[METRICS_LINES], s->lines[i],
-		    decimal_of(b->n_lines[i]));
+	for (i = 0; i < N_RESULTS; i++) {
+		if (s->lines[i] != NO_SERIES)
+			registry_add(family[METRICS_LINES], s->lines[i],
+			    decimal_of(b->n_lines[i]));
+	}
 	for (i = 0; i < LINES_BYTES_N; i++) {
 		struct decimal delta = decimal_of(
 		    st->lines.n_bytes[i] - bytes_before[i]);

@@ -29,6 +29,28 @@ static const struct decimal seconds_bounds[] = { { 0, 5000000 },
 	{ 0, 250000000 }, { 0, 500000000 }, { 1, 0 }, { 2, 500000000 },
 	{ 5, 0 }, { 10, 0 } };
 
+void
+metrics_spec(enum metrics_id id, struct registry_spec *ret_spec)
+{
+	const struct row *row = &rows[id];
+	struct registry_spec spec = { .name = row->name,
+		.help = row->help,
+		.type = row->type,
+		.labels = row->labels,
+		/* The names of sources are paths. */
+		.max_value_bytes = BOUNDS_LABEL_VALUE_MOST_BYTES,
+		.is_limited = id < METRICS_N_ACCESS };
+
+	while (row->labels[spec.n_labels])
+		spec.n_labels++;
+	if (row->type == REGISTRY_HISTOGRAM) {
+		spec.bounds = seconds_bounds;
+		spec.n_bounds = sizeof(seconds_bounds) /
+		    sizeof(seconds_bounds[0]);
+	}
+	*ret_spec = spec;
+}
+
 int
 metrics_init(struct metrics *m, struct registry *r)
 {
@@ -36,26 +58,36 @@ metrics_init(struct metrics *m, struct registry *r)
 
 	*m = (struct metrics){ .registry = r };
 	for (i = 0; i < METRICS_N; i++) {
-		struct registry_spec spec = { .name = rows[i].name,
-			.help = rows[i].help,
-			.type = rows[i].type,
-			.labels = rows[i].labels,
-			/* The names of sources are paths. */
-			.max_value_bytes = BOUNDS_LABEL_VALUE_MOST_BYTES };
+		struct registry_spec spec;
 		int error;
 
-		while (rows[i].labels[spec.n_labels])
-			spec.n_labels++;
-		if (rows[i].type == REGISTRY_HISTOGRAM) {
-			spec.bounds = seconds_bounds;
-			spec.n_bounds = sizeof(seconds_bounds) /
-			    sizeof(seconds_bounds[0]);
-		}
+		metrics_spec(i, &spec);
 		error = registry_add_family(r, &spec, &m->family[i]);
 		if (error)
 			return error;
+		if (i < METRICS_N_ACCESS)
+			m->access[m->n_access++] = m->family[i];
 	}
 	return 0;
+}
+
+void
+metrics_use(struct metrics *m, struct registry_family *const families[],
+    const struct registry_spec specs[], size_t n)
+{
+	size_t i, j;
+
+	for (i = 0; i < m->n_access; i++)
+		registry_retire_family(m->access[i]);
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < m->n_access; j++) {
+			if (m->access[j] == families[i])
+				break;
+		}
+		if (j == m->n_access)
+			m->access[m->n_access++] = families[i];
+		registry_revive_family(families[i], specs[i].max_series);
+	}
 }
 
 int
@@ -85,15 +117,11 @@ metrics_add(struct metrics *m, enum metrics_id id, const struct str values[],
 int
 metrics_publish(struct metrics *m)
 {
-	static const enum metrics_id from_logs[] = { METRICS_REQUESTS,
-		METRICS_RESPONSE_BYTES, METRICS_REQUEST_DURATION,
-		METRICS_UPSTREAM_DURATION };
 	size_t i;
 	int error = 0;
 
-	for (i = 0; i < sizeof(from_logs) / sizeof(from_logs[0]) && !error;
-	     i++) {
-		const struct registry_family *f = m->family[from_logs[i]];
+	for (i = 0; i < m->n_access && !error; i++) {
+		const struct registry_family *f = m->access[i];
 		struct str name = str_from(registry_spec(f)->name);
 
 		error = metrics_set(m, METRICS_SERIES, &name,

@@ -184,29 +184,54 @@ column_at(const struct writer *w, size_t offset)
 	return column;
 }
 
+/* As pcre2_compile(), with what is the same for every expression. */
+static pcre2_code *
+compile_text(struct str text, uint32_t options, int *ret_number,
+    PCRE2_SIZE *ret_offset)
+{
+	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+	pcre2_code *code;
+
+	if (!context) {
+		*ret_number = PCRE2_ERROR_NOMEMORY;
+		return NULL;
+	}
+	/* However PCRE2 was built, "." is every byte of a line. */
+	(void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+	code = pcre2_compile((PCRE2_SPTR)text.data, text.len,
+	    options | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
+		PCRE2_NEVER_UTF,
+	    ret_number, ret_offset, context);
+	pcre2_compile_context_free(context);
+	return code;
+}
+
+/* What the failure of pcre2_compile() means to the user. */
+static int
+refuse(int number, size_t column, struct config_error *reterr)
+{
+	PCRE2_UCHAR message[120];
+
+	if (number == PCRE2_ERROR_HEAP_FAILED || number == PCRE2_ERROR_NOMEMORY)
+		return -ENOMEM;
+	(void)pcre2_get_error_message(number, message, sizeof(message));
+	return config_error_set(reterr, 0, column,
+	    "the expression does not compile: %s", (const char *)message);
+}
+
 static int
 compile(const struct writer *w, pcre2_code **ret_code,
     struct config_error *reterr)
 {
-	PCRE2_UCHAR message[120];
 	PCRE2_SIZE offset;
 	pcre2_code *code;
 	uint32_t n_groups = 0;
 	int number;
 
-	code = pcre2_compile((PCRE2_SPTR)w->out.data, w->out.len,
-	    PCRE2_ANCHORED | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE |
-		PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UTF,
-	    &number, &offset, NULL);
-	if (!code) {
-		if (number == PCRE2_ERROR_HEAP_FAILED ||
-		    number == PCRE2_ERROR_NOMEMORY)
-			return -ENOMEM;
-		(void)pcre2_get_error_message(number, message, sizeof(message));
-		return config_error_set(reterr, 0, column_at(w, offset),
-		    "the expression does not compile: %s",
-		    (const char *)message);
-	}
+	code = compile_text(buf_str(&w->out),
+	    PCRE2_ANCHORED | PCRE2_NO_AUTO_CAPTURE, &number, &offset);
+	if (!code)
+		return refuse(number, column_at(w, offset), reterr);
 	/* The numbers of the groups say which field is which. */
 	(void)pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &n_groups);
 	if (n_groups != w->n_groups) {
@@ -281,15 +306,27 @@ compile_both(struct pattern *p, struct writer *w, bool with_rest,
 	return 0;
 }
 
+/* What matching takes besides code; on failure either may be there. */
+static int
+prepare_match(const pcre2_code *code, pcre2_match_data **ret_data,
+    pcre2_match_context **ret_limits)
+{
+	*ret_data = pcre2_match_data_create_from_pattern(code, NULL);
+	*ret_limits = pcre2_match_context_create(NULL);
+	if (!*ret_data || !*ret_limits)
+		return -ENOMEM;
+	(void)pcre2_set_match_limit(*ret_limits, BOUNDS_MATCH_STEPS);
+	(void)pcre2_set_heap_limit(*ret_limits, BOUNDS_MATCH_HEAP_KIB);
+	return 0;
+}
+
 static int
 prepare(struct pattern *p)
 {
-	p->match = pcre2_match_data_create_from_pattern(p->full, NULL);
-	p->limits = pcre2_match_context_create(NULL);
-	if (!p->match || !p->limits)
-		return -ENOMEM;
-	(void)pcre2_set_match_limit(p->limits, BOUNDS_MATCH_STEPS);
-	(void)pcre2_set_heap_limit(p->limits, BOUNDS_MATCH_HEAP_KIB);
+	int error = prepare_match(p->full, &p->match, &p->limits);
+
+	if (error)
+		return error;
 
 	/* Without a JIT for this machine the interpreter does the work. */
 	p->is_jit = !pcre2_jit_compile(p->full, PCRE2_JIT_COMPLETE) &&
@@ -378,20 +415,27 @@ pattern_shift(const struct pattern *p, size_t slot)
 }
 
 static int
-match(struct pattern *p, const pcre2_code *code, struct str line)
+match_code(const pcre2_code *code, bool is_jit, struct str line,
+    pcre2_match_data *data, pcre2_match_context *limits)
 {
 	PCRE2_SPTR subject = (PCRE2_SPTR)(line.data ? line.data : "");
 	int n = PCRE2_ERROR_JIT_STACKLIMIT;
 
 	/* The documented fast path: it checks nothing that we do not know. */
-	if (p->is_jit)
-		n = pcre2_jit_match(code, subject, line.len, 0, 0, p->match,
-		    p->limits);
+	if (is_jit)
+		n = pcre2_jit_match(code, subject, line.len, 0, 0, data,
+		    limits);
 	/* Deeply nested expressions of the user's; none that is shipped. */
 	if (n == PCRE2_ERROR_JIT_STACKLIMIT)
-		n = pcre2_match(code, subject, line.len, 0, PCRE2_NO_JIT,
-		    p->match, p->limits);
+		n = pcre2_match(code, subject, line.len, 0, PCRE2_NO_JIT, data,
+		    limits);
 	return n;
+}
+
+static int
+match(struct pattern *p, const pcre2_code *code, struct str line)
+{
+	return match_code(code, p->is_jit, line, p->match, p->limits);
 }
 
 enum pattern_result
@@ -430,4 +474,268 @@ pattern_match(struct pattern *p, struct str line, struct str values[],
 	if (ret_whole)
 		*ret_whole = whole;
 	return PATTERN_FITS;
+}
+
+/* A piece of a replacement: bytes, or a group where bytes.data == NULL. */
+struct piece {
+	struct str bytes;
+	size_t group;
+};
+
+struct pattern_rule {
+	pcre2_code *code;
+	pcre2_match_data *match;
+	pcre2_match_context *limits;
+	bool is_jit;
+	bool replaces;
+	char *replacement; /* what the pieces borrow from */
+	size_t n_pieces;
+	struct piece *pieces;
+};
+
+static bool
+is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* name: digits, or the name of a group. */
+static int
+find_group(const pcre2_code *code, struct str name, size_t *ret_group,
+    struct config_error *reterr)
+{
+	uint32_t n_groups = 0;
+	char terminated[64];
+	size_t group = 0;
+	size_t i;
+	int number;
+
+	(void)pcre2_pattern_info(code, PCRE2_INFO_CAPTURECOUNT, &n_groups);
+	for (i = 0; i < name.len && i < 6 && is_digit(name.data[i]); i++)
+		group = group * 10 + (size_t)(name.data[i] - '0');
+	if (i && i == name.len && group <= n_groups) {
+		*ret_group = group;
+		return 0;
+	}
+	if (name.len && name.len < sizeof(terminated) && i < name.len) {
+		memcpy(terminated, name.data, name.len);
+		terminated[name.len] = '\0';
+		number = pcre2_substring_number_from_name(code,
+		    (PCRE2_SPTR)terminated);
+		if (number > 0) {
+			*ret_group = (size_t)number;
+			return 0;
+		}
+	}
+	return config_error_set(reterr, 0, 0,
+	    "the replacement names the group \"%.*s\", and the expression has "
+	    "%u numbered groups and none of this name; write $$ for a dollar "
+	    "sign",
+	    name.len > 60 ? 60 : (int)name.len, name.data, n_groups);
+}
+
+/* The reference behind a dollar sign: its name, and how long it is in all. */
+static struct str
+reference(struct str rest, size_t *ret_len)
+{
+	size_t n = 0;
+
+	if (rest.len && rest.data[0] == '{') {
+		n = str_find_char(rest, '}');
+		if (n == rest.len) {
+			*ret_len = n; /* no group has this name */
+			return rest;
+		}
+		*ret_len = n + 1;
+		return str_of(rest.data + 1, n - 1);
+	}
+	while (n < rest.len && is_digit(rest.data[n]))
+		n++;
+	*ret_len = n;
+	return str_of(rest.data, n);
+}
+
+static int
+plan_replacement(struct pattern_rule *r, struct str text,
+    struct config_error *reterr)
+{
+	/* At most a piece of bytes and a group for each dollar sign. */
+	struct piece *piece;
+
+	r->replaces = true;
+	r->replacement = malloc(text.len + 1);
+	r->pieces = reallocarray(NULL, text.len + 1, sizeof(*r->pieces));
+	if (!r->replacement || !r->pieces)
+		return -ENOMEM;
+	memcpy(r->replacement, text.data, text.len);
+	text.data = r->replacement;
+
+	while (text.len) {
+		size_t n = str_find_char(text, '$');
+		struct str name;
+		int error;
+
+		piece = &r->pieces[r->n_pieces];
+		if (n) {
+			*piece = (struct piece){ str_of(text.data, n), 0 };
+			text = str_after(text, n);
+			r->n_pieces++;
+			continue;
+		}
+		text = str_after(text, 1);
+		if (text.len && text.data[0] == '$') {
+			*piece = (struct piece){ str_of(text.data, 1), 0 };
+			text = str_after(text, 1);
+			r->n_pieces++;
+			continue;
+		}
+		name = reference(text, &n);
+		*piece = (struct piece){ 0 };
+		error = find_group(r->code, name, &piece->group, reterr);
+		if (error)
+			return error;
+		text = str_after(text, n);
+		r->n_pieces++;
+	}
+	return 0;
+}
+
+static int
+build_rule(struct pattern_rule *r, struct str regex, struct str replacement,
+    struct config_error *reterr)
+{
+	PCRE2_SIZE offset;
+	int number;
+	int error;
+
+	if (regex.len > BOUNDS_RULE_BYTES ||
+	    replacement.len > BOUNDS_RULE_BYTES)
+		return config_error_set(reterr, 0, 0,
+		    "a rule may have %d bytes in its regex and in its "
+		    "replacement",
+		    BOUNDS_RULE_BYTES);
+	r->code = compile_text(str_of(regex.data ? regex.data : "", regex.len),
+	    0, &number, &offset);
+	if (!r->code)
+		return refuse(number, offset + 1, reterr);
+	error = prepare_match(r->code, &r->match, &r->limits);
+	if (!error && replacement.data)
+		error = plan_replacement(r, replacement, reterr);
+	if (error)
+		return error;
+	r->is_jit = !pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE);
+	return 0;
+}
+
+int
+pattern_rule_create(struct str regex, struct str replacement,
+    struct pattern_rule **ret_rule, struct config_error *reterr)
+{
+	struct pattern_rule *r = calloc(1, sizeof(*r));
+	int error;
+
+	if (!r)
+		return -ENOMEM;
+	error = build_rule(r, regex, replacement, reterr);
+	if (error) {
+		pattern_rule_destroy(r);
+		return error;
+	}
+	*ret_rule = r;
+	return 0;
+}
+
+void
+pattern_rule_destroy(struct pattern_rule *r)
+{
+	if (!r)
+		return;
+	free(r->pieces);
+	free(r->replacement);
+	pcre2_match_context_free(r->limits);
+	pcre2_match_data_free(r->match);
+	pcre2_code_free(r->code);
+	free(r);
+}
+
+bool
+pattern_rule_matches(struct pattern_rule *r, struct str value)
+{
+	return match_code(r->code, r->is_jit, value, r->match, r->limits) > 0;
+}
+
+bool
+pattern_rule_apply(struct pattern_rule *r, struct str value,
+    char room[BOUNDS_RULE_BYTES], struct str *ret_result)
+{
+	const PCRE2_SIZE *pairs = pcre2_get_ovector_pointer(r->match);
+	size_t len = 0;
+	size_t i;
+	int n = match_code(r->code, r->is_jit, value, r->match, r->limits);
+
+	if (n <= 0 || !r->replaces)
+		return false;
+	for (i = 0; i < r->n_pieces; i++) {
+		size_t group = r->pieces[i].group;
+		struct str bytes = r->pieces[i].bytes;
+
+		if (!bytes.data) {
+			PCRE2_SIZE from = pairs[2 * group];
+			PCRE2_SIZE to = pairs[2 * group + 1];
+
+			/* \K in a lookahead can set the start behind the end. */
+			if (group >= (size_t)n || from == PCRE2_UNSET ||
+			    from >= to)
+				continue;
+			bytes = str_of(value.data + from, to - from);
+		}
+		if (bytes.len > BOUNDS_RULE_BYTES - len)
+			bytes.len = BOUNDS_RULE_BYTES - len;
+		memcpy(room + len, bytes.data, bytes.len);
+		len += bytes.len;
+	}
+	*ret_result = str_of(room, len);
+	return true;
+}
+
+int
+pattern_match_prefix(const struct format *format, size_t n_items,
+    struct str line, bool *ret_fits, size_t *ret_len)
+{
+	static const struct fields none;
+	struct writer w = { .format = format, .wanted = &none };
+	struct pattern p = { 0 };
+	struct config_error ignored;
+	size_t i;
+	int error = -ENOMEM;
+	int n;
+
+	buf_init(&w.out, 2 * (size_t)BOUNDS_FORMAT_EXPANDED_BYTES);
+	w.starts = calloc(format->n_items, sizeof(*w.starts));
+	w.slots = calloc(format->n_items + 1, sizeof(*w.slots));
+	if (!w.starts || !w.slots)
+		goto release_writer;
+	for (i = 0; i < n_items; i++)
+		write_item(&w, i);
+	error = buf_status(&w.out);
+	if (!error)
+		error = compile(&w, &p.full, &ignored);
+	if (!error)
+		error = prepare(&p);
+	if (error)
+		goto release_pattern;
+	n = match(&p, p.full, line);
+	*ret_fits = n >= 0;
+	if (n >= 0)
+		*ret_len = pcre2_get_ovector_pointer(p.match)[1];
+
+release_pattern:
+	pcre2_match_context_free(p.limits);
+	pcre2_match_data_free(p.match);
+	pcre2_code_free(p.full);
+release_writer:
+	free(w.slots);
+	free(w.starts);
+	buf_release(&w.out);
+	return error;
 }

@@ -1,7 +1,7 @@
 #include "accesslog/patterns.h"
 
-#define PATTERNS_ROW(kind, name, text, description)                            \
-	{ PATTERNS_##kind, (name), (text), (description) },
+#define PATTERNS_ROW(kind, name, text, description, sample)                    \
+	{ PATTERNS_##kind, (name), (text), (description), (sample) },
 
 static const struct patterns_row rows[] = {
 #include "patterns_table.h"

@@ -32,7 +32,8 @@ struct series {
 
 struct registry_family {
 	struct registry_spec spec; /* owned copies */
-	uint64_t hash_seed;
+	struct registry *registry;
+	bool is_retired;
 	size_t n_cells;
 	uint32_t n_series;
 	uint32_t other; /* the series `other`, or EMPTY_SLOT */
@@ -47,6 +48,8 @@ struct registry_family {
 struct registry {
 	pthread_mutex_t lock;
 	uint64_t hash_seed;
+	size_t n_bytes; /* of the series of limited families */
+	size_t max_bytes;
 	size_t n_families;
 	struct registry_family *families[BOUNDS_FAMILIES];
 };
@@ -92,6 +95,7 @@ registry_create(uint64_t hash_seed, struct registry **ret_registry)
 		return -ENOMEM;
 	}
 	r->hash_seed = hash_seed;
+	r->max_bytes = BOUNDS_REGISTRY_BYTES;
 	*ret_registry = r;
 	return 0;
 }
@@ -140,6 +144,12 @@ registry_destroy(struct registry *r)
 	free(r);
 }
 
+uint64_t
+registry_hash_seed(const struct registry *r)
+{
+	return r->hash_seed;
+}
+
 void
 registry_lock(struct registry *r)
 {
@@ -164,6 +174,7 @@ spec_copy(const struct registry_spec *from, struct registry_spec *to)
 	size_t i;
 
 	*to = (struct registry_spec){ .type = from->type,
+		.is_limited = from->is_limited,
 		.max_series = from->max_series ? from->max_series
 					       : BOUNDS_SERIES,
 		.max_value_bytes = from->max_value_bytes
@@ -189,27 +200,72 @@ spec_copy(const struct registry_spec *from, struct registry_spec *to)
 	return 0;
 }
 
-int
-registry_add_family(struct registry *r, const struct registry_spec *spec,
+void
+registry_limit_bytes(struct registry *r, size_t max_bytes)
+{
+	r->max_bytes = max_bytes;
+}
+
+size_t
+registry_n_bytes(const struct registry *r)
+{
+	return r->n_bytes;
+}
+
+struct registry_family *
+registry_find_family(const struct registry *r, struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_families; i++) {
+		struct registry_family *f = r->families[i];
+
+		if (!f->is_retired && str_equal(str_from(f->spec.name), name))
+			return f;
+	}
+	return NULL;
+}
+
+/* Whether the series of a are what those of b would be. */
+static bool
+same_series(const struct registry_spec *a, const struct registry_spec *b)
+{
+	uint32_t max_value_bytes = b->max_value_bytes
+	    ? b->max_value_bytes
+	    : BOUNDS_LABEL_VALUE_BYTES;
+	size_t i;
+
+	if (strcmp(a->name, b->name) != 0 || a->type != b->type ||
+	    a->n_labels != b->n_labels || a->n_bounds != b->n_bounds ||
+	    a->max_value_bytes != max_value_bytes)
+		return false;
+	for (i = 0; i < a->n_labels; i++) {
+		if (strcmp(a->labels[i], b->labels[i]) != 0)
+			return false;
+	}
+	for (i = 0; i < a->n_bounds; i++) {
+		if (decimal_compare(a->bounds[i], b->bounds[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int
+create_family(struct registry *r, const struct registry_spec *spec,
     struct registry_family **ret_family)
 {
 	struct registry_family *f;
-	size_t i;
 	int error;
 
 	assert(spec->n_labels <= BOUNDS_LABELS);
 	assert(spec->n_bounds <= BOUNDS_BUCKETS);
-	for (i = 0; i < r->n_families; i++) {
-		if (!strcmp(r->families[i]->spec.name, spec->name))
-			return -EEXIST;
-	}
 	if (r->n_families == BOUNDS_FAMILIES)
 		return -ENOSPC;
-
 	f = calloc(1, sizeof(*f));
 	if (!f)
 		return -ENOMEM;
-	f->hash_seed = r->hash_seed;
+	f->registry = r;
+	f->is_retired = true;
 	f->other = EMPTY_SLOT;
 	f->n_cells = spec->type == REGISTRY_HISTOGRAM ? spec->n_bounds + 3 : 2;
 	buf_init(&f->key, BOUNDS_LABELS * (BOUNDS_LABEL_VALUE_MOST_BYTES + 2));
@@ -221,6 +277,52 @@ registry_add_family(struct registry *r, const struct registry_spec *spec,
 	r->families[r->n_families++] = f;
 	*ret_family = f;
 	return 0;
+}
+
+int
+registry_prepare_family(struct registry *r, const struct registry_spec *spec,
+    struct registry_family **ret_family)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_families; i++) {
+		struct registry_family *f = r->families[i];
+
+		if (!same_series(&f->spec, spec))
+			continue;
+		*ret_family = f;
+		return 0;
+	}
+	return create_family(r, spec, ret_family);
+}
+
+int
+registry_add_family(struct registry *r, const struct registry_spec *spec,
+    struct registry_family **ret_family)
+{
+	const struct registry_family *other = registry_find_family(r,
+	    str_from(spec->name));
+	int error;
+
+	if (other && !same_series(&other->spec, spec))
+		return -EEXIST;
+	error = registry_prepare_family(r, spec, ret_family);
+	if (!error)
+		registry_revive_family(*ret_family, spec->max_series);
+	return error;
+}
+
+void
+registry_retire_family(struct registry_family *f)
+{
+	f->is_retired = true;
+}
+
+void
+registry_revive_family(struct registry_family *f, uint32_t max_series)
+{
+	f->spec.max_series = max_series ? max_series : BOUNDS_SERIES;
+	f->is_retired = false;
 }
 
 /* Into f->key: for each value its length in two bytes, then its bytes. */
@@ -301,6 +403,14 @@ grow_blocks(struct registry_family *f)
 	return f->series[b] && f->cells[b] ? 0 : -ENOMEM;
 }
 
+/* What one series takes, but for the unused rest of its block. */
+static size_t
+series_bytes(const struct registry_family *f, const struct series *s)
+{
+	return sizeof(*s) + s->key_len + s->text_len +
+	    f->n_cells * sizeof(uint64_t);
+}
+
 /* Adds the series of f->key. */
 static int
 add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
@@ -343,6 +453,8 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 	s->key_len = (uint32_t)key.len;
 	s->text_len = (uint32_t)(text.len - key.len);
 	s->text = buf_take(&text);
+	if (f->spec.is_limited)
+		f->registry->n_bytes += series_bytes(f, s);
 	f->table[probe(f, hash, key)] = f->n_series;
 	*ret_index = f->n_series++;
 	return 0;
@@ -359,7 +471,7 @@ find_or_add(struct registry_family *f, const struct str values[], bool may_add,
 	if (error)
 		return error;
 	key = buf_str(&f->key);
-	hash = XXH3_64bits_withSeed(key.data, key.len, f->hash_seed);
+	hash = XXH3_64bits_withSeed(key.data, key.len, f->registry->hash_seed);
 	if (f->table_size) {
 		uint32_t at = probe(f, hash, key);
 
@@ -371,16 +483,28 @@ find_or_add(struct registry_family *f, const struct str values[], bool may_add,
 	return may_add ? add_series(f, hash, ret_index) : -ENOENT;
 }
 
-int
-registry_series(struct registry_family *f, const struct str values[],
-    uint32_t *ret_index)
+/* One place is kept for `other`, which is made when it is needed. */
+static bool
+has_room(const struct registry_family *f)
 {
-	struct str others[BOUNDS_LABELS] = { 0 };
 	uint32_t room = f->spec.max_series - (f->other == EMPTY_SLOT);
+
+	return f->n_series < room &&
+	    (!f->spec.is_limited ||
+		f->registry->n_bytes < f->registry->max_bytes);
+}
+
+int
+registry_find_series(struct registry_family *f, const struct str values[],
+    uint32_t *ret_index, bool *ret_overflowed)
+{
+	struct str others[BOUNDS_LABELS];
 	size_t i;
 	int error;
 
-	error = find_or_add(f, values, f->n_series < room, ret_index);
+	error = find_or_add(f, values, has_room(f), ret_index);
+	if (!error)
+		*ret_overflowed = false;
 	if (error != -ENOENT)
 		return error;
 
@@ -391,9 +515,27 @@ registry_series(struct registry_family *f, const struct str values[],
 		if (error)
 			return error;
 	}
-	f->n_overflow++;
 	*ret_index = f->other;
+	*ret_overflowed = true;
 	return 0;
+}
+
+void
+registry_count_overflow(struct registry_family *f)
+{
+	f->n_overflow++;
+}
+
+int
+registry_series(struct registry_family *f, const struct str values[],
+    uint32_t *ret_index)
+{
+	bool overflowed = false;
+	int error = registry_find_series(f, values, ret_index, &overflowed);
+
+	if (!error && overflowed)
+		f->n_overflow++;
+	return error;
 }
 
 static void
@@ -463,6 +605,21 @@ registry_text(const struct registry_family *f, uint32_t index)
 	return str_of(s->text + s->key_len, s->text_len);
 }
 
+struct str
+registry_value(const struct registry_family *f, uint32_t index, size_t label)
+{
+	const char *key = series_at(f, index)->text;
+
+	for (;; label--) {
+		size_t len = (size_t)(unsigned char)key[0] << 8 |
+		    (unsigned char)key[1];
+
+		if (!label)
+			return str_of(key + 2, len);
+		key += 2 + len;
+	}
+}
+
 /* Copies the cells of a family, block by block, into one array. */
 static uint64_t *
 copy_cells(const struct registry_family *f, uint64_t *to)
@@ -490,13 +647,15 @@ registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
 	size_t i;
 	int error = -ENOMEM;
 
+	registry_lock(r);
 	s.families = calloc(r->n_families + 1, sizeof(*s.families));
 	if (!s.families)
-		return -ENOMEM;
-
-	registry_lock(r);
-	for (i = 0; i < r->n_families; i++)
-		n_cells += r->families[i]->n_series * r->families[i]->n_cells;
+		goto unlock;
+	for (i = 0; i < r->n_families; i++) {
+		if (!r->families[i]->is_retired)
+			n_cells += r->families[i]->n_series *
+			    r->families[i]->n_cells;
+	}
 	s.cells = reallocarray(NULL, n_cells + 1, sizeof(*s.cells));
 	if (!s.cells)
 		goto unlock;
@@ -504,11 +663,13 @@ registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
 	for (i = 0; i < r->n_families; i++) {
 		struct registry_family *f = r->families[i];
 
-		s.families[i] = (struct registry_snapshot_family){ f,
-			f->n_series, f->n_cells, next };
+		if (f->is_retired)
+			continue;
+		s.families[s.n_families++] = (struct registry_snapshot_family){
+			f, f->n_series, f->n_cells, next
+		};
 		next = copy_cells(f, next);
 	}
-	s.n_families = r->n_families;
 	error = 0;
 
 unlock:

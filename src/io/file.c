@@ -87,11 +87,33 @@ destroy:
 	return error;
 }
 
+/* The anchor at offset, where bytes (len of them) stand just before it. */
+static struct file_anchor
+make_anchor(uint64_t offset, const char *bytes, size_t len)
+{
+	return (struct file_anchor){ .offset = offset,
+		.hash = XXH3_64bits(bytes, len),
+		.len = (uint32_t)len };
+}
+
+/* The anchor at the end of the file's beginning, of which size are read. */
+static struct file_anchor
+read_head(int fd, uint64_t size)
+{
+	char bytes[BOUNDS_COPY_BYTES];
+	size_t len = size < sizeof(bytes) ? (size_t)size : sizeof(bytes);
+	ssize_t n = read_at(fd, bytes, len, 0);
+
+	return make_anchor(len, bytes, n == (ssize_t)len ? len : 0);
+}
+
 void
 file_close(struct file *f)
 {
-	if (f->fd >= 0)
+	if (f->fd >= 0) {
+		f->head = read_head(f->fd, f->known.offset);
 		(void)close(f->fd);
+	}
 	f->fd = -1;
 	f->is_behind = false;
 }
@@ -115,15 +137,6 @@ file_is_compressed(const struct file *f)
 	return n > 0 && compression_is(str_of(head, (size_t)n));
 }
 
-/* The anchor at offset, where bytes (len of them) stand just before it. */
-static struct file_anchor
-make_anchor(uint64_t offset, const char *bytes, size_t len)
-{
-	return (struct file_anchor){ .offset = offset,
-		.hash = XXH3_64bits(bytes, len),
-		.len = (uint32_t)len };
-}
-
 /* Takes the anchor from the file, where the bytes are not at hand. */
 static void
 read_anchor(struct file *f)
@@ -140,7 +153,7 @@ read_anchor(struct file *f)
 static enum follow_anchor
 check_anchor(int fd, const struct file_anchor *a)
 {
-	char now[BOUNDS_ANCHOR_BYTES];
+	char now[BOUNDS_COPY_BYTES];
 	ssize_t n = read_at(fd, now, a->len, a->offset - a->len);
 
 	if (!a->len)
@@ -188,19 +201,27 @@ file_abandon(struct file *f)
 	set_size(f, f->known.offset);
 }
 
+/* The loop thread's; too large for its stack. */
+static char bytes[BOUNDS_DETECT_BYTES];
+
+void
+file_recognise(struct file *f)
+{
+	ssize_t n = read_at(f->fd, bytes, sizeof(bytes), 0);
+
+	if (n > 0)
+		ingest_recognise(&f->stream, str_of(bytes, (size_t)n));
+}
+
 void
 file_seek_end(struct file *f)
 {
-	static char bytes[BOUNDS_DETECT_BYTES];
 	uint64_t size = f->known.size_bytes;
 	size_t back = size < sizeof(bytes) ? (size_t)size : sizeof(bytes);
 	const char *newline;
 	ssize_t n;
 
-	n = read_at(f->fd, bytes, sizeof(bytes), 0);
-	if (n > 0)
-		ingest_recognise(&f->stream, str_of(bytes, (size_t)n));
-
+	file_recognise(f);
 	f->known.offset = size;
 	n = read_at(f->fd, bytes, back, size - back);
 	newline = n > 0 ? memrchr(bytes, '\n', (size_t)n) : NULL;
@@ -209,6 +230,8 @@ file_seek_end(struct file *f)
 	else if (back == size)
 		f->known.offset = 0; /* one line, still being written */
 	lines_init(&f->stream.lines, f->known.offset == 0);
+	/* The end of a line that is too long is no line. */
+	f->stream.lines.in_long_line = !newline && f->known.offset > 0;
 	read_anchor(f);
 }
 
@@ -279,8 +302,8 @@ file_restart(struct file *f)
 
 /*
  * A hole reads as NULs, gigabytes of them after a copytruncate under a writer
- * that does not append; lseek(2) knows where it ends.  *at stands at the start
- * of a line, in or before a hole.
+ * that does not append; lseek(2) knows where it ends.  The offset stands at the
+ * start of a line, in or before a hole.
  */
 static void
 skip_hole(struct file *f)
@@ -361,7 +384,7 @@ file_read(struct file *f, char *buffer, uint64_t max_bytes)
 			break;
 		}
 		n = read_some(f, buffer, false);
-		f->is_stalled = n == -ENOMEM;
+		f->is_stalled = n < 0;
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -406,6 +429,13 @@ file_compare(const struct file *f, const struct file *other)
 	if (other->cut.len && f->known.size_bytes >= other->cut.offset &&
 	    check_anchor(f->fd, &other->cut) == FOLLOW_ANCHOR_MATCHES)
 		return FILE_IS_COPY;
+	if (other->fd < 0 && other->head.len &&
+	    f->known.size_bytes >= other->head.len &&
+	    check_anchor(f->fd, &other->head) == FOLLOW_ANCHOR_MATCHES)
+		return other->head.len == BOUNDS_COPY_BYTES ||
+			f->known.size_bytes == other->head.len
+		    ? FILE_IS_COPY
+		    : FILE_MAY_BE_COPY;
 	if (other->fd >= 0 && other->known.size_bytes > 0) {
 		alike = compare_heads(f, other);
 		if (alike != FILE_IS_NO_COPY)

@@ -29,12 +29,13 @@ struct file {
 	struct file_anchor anchor; /* at known.offset */
 	/* Before it was truncated; offset 0 where it never was. */
 	struct file_anchor cut;
+	struct file_anchor head; /* of a file that was let go: its beginning */
 	struct timespec modified; /* at the last look */
 	struct timespec changed;
 	struct timespec born; /* tv_sec 0: the file system does not say */
 	bool is_behind; /* there is more to read than one turn may */
 	bool has_begun; /* what is unread counts as lag */
-	bool is_stalled; /* the last read ran out of memory: try it again */
+	bool is_stalled; /* the last read has failed: try it again */
 	struct ingest_stream stream;
 };
 
@@ -57,6 +58,9 @@ void file_close(struct file *f);
 
 /* Whether it begins as gzip, xz, zstd and bzip2 files do. */
 bool file_is_compressed(const struct file *f);
+
+/* Recognises the format from the first lines of the file. */
+void file_recognise(struct file *f);
 
 /*
  * Reading begins at the end: at the start of the last line if that has no
@@ -95,8 +99,8 @@ void file_restart(struct file *f);
  *
  * buffer  BOUNDS_READ_BYTES of it
  *
- * Returns 0; -ENOMEM: tried again by the next call; -ESTALE, -EIO ...: from
- * pread(2).
+ * Returns 0; -ENOMEM; -ESTALE, -EIO ...: from pread(2).  After a failure the
+ * next call goes on where this one stopped.
  */
 int file_read(struct file *f, char *buffer, uint64_t max_bytes)
     __attribute__((warn_unused_result));

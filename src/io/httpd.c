@@ -1,7 +1,6 @@
-#include "httpd.h"
+#include "io/httpd.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,36 +16,12 @@
 #include <microhttpd.h>
 
 #include "accesslog/bounds.h"
+#include "io/listening.h"
 
 #define SECOND_NS 1000000000ull
 
-/*
- * A connection that did not get on for this long has stalled.  A round trip to
- * the other side of the earth takes less.
- */
-#define STALLED_NS (SECOND_NS / 3)
-
-/*
- * libmicrohttpd closes what is silent for the idle limit.  So what still has
- * no whole request after twice that time is dripping it.
- */
-#define DRIPPING_NS (2 * BOUNDS_HTTP_IDLE_SECONDS * SECOND_NS)
-
-/*
- * Answers on their way to clients: one of the largest, and one beside it.  Of
- * 1 MiB, as many as there may be connections: these are never closed for it.
- */
-#define BODIES_BYTES (2 * (size_t)BOUNDS_REPLY_BYTES)
-
-/*
- * What libmicrohttpd sends in one turn of its loop, and keeps a copy of until
- * it has closed the connection.  A large answer goes out in few turns, because
- * others may be rendered between them.
- */
-#define BLOCK_MIN_BYTES ((size_t)64 * 1024)
-#define BLOCK_MAX_BYTES ((size_t)512 * 1024)
-
-#define OTHER_ADDRESS "choose another with --web.listen-address=ADDRESS:PORT"
+#define STALLED_NS (BOUNDS_HTTP_STALLED_MS * (SECOND_NS / 1000))
+#define DRIPPING_NS (BOUNDS_HTTP_DRIPPING_SECONDS * SECOND_NS)
 
 /*
  * One place in a listener's table.
@@ -71,7 +46,7 @@ struct connection {
 /* One address.  Only its thread touches what is below daemon. */
 struct listener {
 	struct httpd *httpd;
-	char bound[NI_MAXHOST + NI_MAXSERV + sizeof("[]:")];
+	struct listening listening;
 	struct MHD_Daemon *daemon;
 
 	unsigned n_open;
@@ -86,7 +61,7 @@ struct httpd {
 	httpd_answered_fn answered;
 	struct listener *listeners[BOUNDS_HTTP_ADDRESSES];
 	size_t n_listeners;
-	char error_text[NI_MAXHOST + 256];
+	char error_text[LISTENING_ERROR_BYTES];
 };
 
 static uint64_t
@@ -373,9 +348,13 @@ parse_timeout_ms(const char *text)
 /* Fills reply, and tells who wants to know. */
 static void
 answer(const struct httpd *h, struct MHD_Connection *mhd, const char *path,
-    bool readable, struct httpd_reply *reply)
+    const char *method, struct httpd_reply *reply)
 {
 	const struct httpd_route *route = NULL;
+	bool is_read = !strcmp(method, MHD_HTTP_METHOD_HEAD) ||
+	    !strcmp(method, MHD_HTTP_METHOD_GET);
+	bool is_post = !strcmp(method, MHD_HTTP_METHOD_POST) ||
+	    !strcmp(method, MHD_HTTP_METHOD_PUT);
 
 	for (size_t i = 0; i < h->n_routes && !route; i++) {
 		if (!strcmp(h->routes[i].path, path))
@@ -389,9 +368,11 @@ answer(const struct httpd *h, struct MHD_Connection *mhd, const char *path,
 			buf_add_text(&reply->body, h->routes[0].path);
 		}
 		buf_add_char(&reply->body, '\n');
-	} else if (!readable) {
+	} else if (route->is_post ? !is_post : !is_read) {
 		reply->status = 405;
-		buf_add_text(&reply->body, "405: use GET or HEAD\n");
+		reply->allow = route->is_post ? "POST, PUT" : "GET, HEAD";
+		buf_add_format(&reply->body, "405: use one of %s\n",
+		    reply->allow);
 	} else {
 		struct httpd_request request = {
 			.path = path,
@@ -430,7 +411,7 @@ add_headers(struct MHD_Response *response, const struct httpd_reply *reply)
 		"nosniff"))
 		return false;
 	if (reply->status == 405 &&
-	    !MHD_add_response_header(response, "Allow", "GET, HEAD"))
+	    !MHD_add_response_header(response, "Allow", reply->allow))
 		return false;
 	if (!reply->retry_after_seconds)
 		return true;
@@ -443,11 +424,13 @@ add_headers(struct MHD_Response *response, const struct httpd_reply *reply)
 static size_t
 block_bytes(size_t len)
 {
-	if (len / 8 > BLOCK_MAX_BYTES)
-		return BLOCK_MAX_BYTES;
-	if (len / 8 > BLOCK_MIN_BYTES)
+	if (len / 8 > BOUNDS_HTTP_BLOCK_MAX_BYTES)
+		return BOUNDS_HTTP_BLOCK_MAX_BYTES;
+	if (len / 8 > BOUNDS_HTTP_BLOCK_MIN_BYTES)
 		return len / 8;
-	return len && len < BLOCK_MIN_BYTES ? len : BLOCK_MIN_BYTES;
+	return len && len < BOUNDS_HTTP_BLOCK_MIN_BYTES
+	    ? len
+	    : BOUNDS_HTTP_BLOCK_MIN_BYTES;
 }
 
 /*
@@ -475,7 +458,7 @@ send_reply(struct connection *c, struct MHD_Connection *mhd, bool head,
 			c->body = shrunk;
 		l->bodies_bytes += c->body_bytes;
 	}
-	while (l->bodies_bytes > BODIES_BYTES) {
+	while (l->bodies_bytes > BOUNDS_HTTP_BODIES_BYTES) {
 		struct connection *victim = find_victim(l, c, true);
 
 		if (!victim)
@@ -505,7 +488,6 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *path,
 	struct listener *l = cls;
 	struct connection *c = connection_of(mhd);
 	bool head = !strcmp(method, MHD_HTTP_METHOD_HEAD);
-	bool readable = head || !strcmp(method, MHD_HTTP_METHOD_GET);
 	struct httpd_reply reply = {
 		.status = 200,
 		.content_type = "text/plain; charset=utf-8",
@@ -534,168 +516,10 @@ on_request(void *cls, struct MHD_Connection *mhd, const char *path,
 	}
 
 	buf_init(&reply.body, BOUNDS_REPLY_BYTES);
-	answer(l->httpd, mhd, path, readable, &reply);
+	answer(l->httpd, mhd, path, method, &reply);
 	result = send_reply(c, mhd, head, &reply);
 	buf_release(&reply.body);
 	return result;
-}
-
-/* Returns 0 to 65535, or -1 where text is not a port. */
-static int
-parse_port(const char *text)
-{
-	int port = 0;
-
-	if (!*text || strlen(text) > strlen("65535"))
-		return -1;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return -1;
-		port = port * 10 + (*text - '0');
-	}
-	return port <= 65535 ? port : -1;
-}
-
-/*
- * Splits an address; host is "" where there is none.
- *
- *     127.0.0.1:9649    [::1]:9649    :9649    9649
- *     ^^^^^^^^^ ^^^^     ^^^  ^^^^     ^^^^    ^^^^
- *     host      port     host port     port    port
- *
- * Returns NULL, or what is wrong, to be written behind the quoted address.
- */
-static const char *
-parse_address(const char *address, char host[static NI_MAXHOST], int *ret_port)
-{
-	static const char not_an_address[] =
-	    "is not an address; write HOST:PORT, :PORT or [IPV6]:PORT";
-	const char *colon = strrchr(address, ':');
-	const char *start = address;
-	const char *end = colon ? colon : address;
-	int port = parse_port(colon ? colon + 1 : address);
-	bool bracketed = *start == '[';
-
-	if (!colon && address[strspn(address, "0123456789")])
-		return not_an_address;
-	if (bracketed) {
-		start++;
-		if (end <= start || *--end != ']')
-			return not_an_address;
-	}
-	if (bracketed != !!memchr(start, ':', (size_t)(end - start)) ||
-	    end - start >= NI_MAXHOST || !*address)
-		return not_an_address;
-	if (port < 0)
-		return "does not end in a port; write one from 0 to 65535, as "
-		       "in :9649";
-
-	memcpy(host, start, (size_t)(end - start));
-	host[end - start] = '\0';
-	*ret_port = port;
-	return NULL;
-}
-
-/* Returns a listening socket, or -Exxx; reterr_gai: what getaddrinfo() said. */
-static int
-open_socket(const char *host, int port, int *reterr_gai)
-{
-	struct addrinfo hints = {
-		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICSERV,
-	};
-	struct addrinfo *ai;
-	char service[sizeof("65535")];
-	const int on = 1;
-	const int off = 0;
-	int error;
-	int fd;
-
-	snprintf(service, sizeof(service), "%hu", (unsigned short)port);
-	*reterr_gai = getaddrinfo(host, service, &hints, &ai);
-	if (*reterr_gai == EAI_SYSTEM)
-		return errno ? -errno : -EIO;
-	if (*reterr_gai)
-		return *reterr_gai == EAI_MEMORY ? -ENOMEM : -EADDRNOTAVAIL;
-
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
-	if (fd < 0) {
-		error = -errno;
-		goto free_ai;
-	}
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    (ai->ai_family == AF_INET6 &&
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
-	    bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, SOMAXCONN)) {
-		error = -errno;
-		goto close_fd;
-	}
-	freeaddrinfo(ai);
-	return fd;
-
-close_fd:
-	close(fd);
-free_ai:
-	freeaddrinfo(ai);
-	return error;
-}
-
-/* Everywhere: IPv6 takes IPv4 with it, where the kernel has it. */
-static int
-open_any_socket(int port)
-{
-	int gai;
-	int fd = open_socket("::", port, &gai);
-
-	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
-		fd = open_socket("0.0.0.0", port, &gai);
-	return fd;
-}
-
-/* Writes where fd listens, as HOST:PORT.  Returns 0 or -Exxx. */
-static int
-describe_socket(int fd, char *text, size_t text_bytes)
-{
-	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof(address);
-	char host[NI_MAXHOST];
-	char port[NI_MAXSERV];
-	bool v6;
-
-	if (getsockname(fd, (struct sockaddr *)&address, &len))
-		return -errno;
-	if (getnameinfo((struct sockaddr *)&address, len, host, sizeof(host),
-		port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
-		return -ENOMEM;
-	v6 = address.ss_family == AF_INET6;
-	snprintf(text, text_bytes, "%s%s%s:%s", v6 ? "[" : "", host,
-	    v6 ? "]" : "", port);
-	return 0;
-}
-
-static void
-explain_failure(struct httpd *h, const char *address, int port, int error,
-    int gai)
-{
-	char *text = h->error_text;
-	size_t bytes = sizeof(h->error_text);
-
-	if (error == -EADDRINUSE || error == -EACCES)
-		snprintf(text, bytes,
-		    "cannot listen on %s: port %d is %s; " OTHER_ADDRESS,
-		    address, port,
-		    error == -EACCES ? "only for root or CAP_NET_BIND_SERVICE"
-				     : "in use by another process");
-	else if (error == -EADDRNOTAVAIL)
-		snprintf(text, bytes, "cannot listen on %s: %s; " OTHER_ADDRESS,
-		    address,
-		    gai ? gai_strerror(gai)
-			: "this machine has no such address");
-	else
-		snprintf(text, bytes, "cannot listen on %s: %s", address,
-		    strerror(-error));
 }
 
 /*
@@ -778,24 +602,17 @@ int
 httpd_listen(struct httpd *h, const char *address, const char **ret_bound,
     const char **reterr_text)
 {
-	char host[NI_MAXHOST];
 	struct listener *l;
-	const char *wrong;
-	int port;
-	int gai = 0;
 	int error;
-	int fd;
 
 	*reterr_text = h->error_text;
-	wrong = parse_address(address, host, &port);
-	if (!wrong && h->n_listeners == BOUNDS_HTTP_ADDRESSES)
-		wrong = "is one too many; write fewer --web.listen-address";
-	if (wrong) {
-		snprintf(h->error_text, sizeof(h->error_text), "\"%s\" %s",
-		    address, wrong);
+	if (h->n_listeners == BOUNDS_HTTP_ADDRESSES) {
+		snprintf(h->error_text, sizeof(h->error_text),
+		    "\"%s\" is one too many; write fewer "
+		    "--web.listen-address",
+		    address);
 		return -EINVAL;
 	}
-
 	l = calloc(1, sizeof(*l));
 	if (!l) {
 		error = -ENOMEM;
@@ -804,30 +621,23 @@ httpd_listen(struct httpd *h, const char *address, const char **ret_bound,
 	l->httpd = h;
 	for (size_t i = 0; i < BOUNDS_HTTP_CONNECTIONS; i++)
 		l->connections[i].fd = -1;
-
-	fd = !*host || !strcmp(host, "*") ? open_any_socket(port)
-					  : open_socket(host, port, &gai);
-	if (fd < 0) {
-		error = fd;
-		goto free_listener;
-	}
-	error = describe_socket(fd, l->bound, sizeof(l->bound));
+	error = listening_open(address, &l->listening, h->error_text);
 	if (error) {
-		close(fd);
-		goto free_listener;
+		free(l);
+		return error;
 	}
-	error = start_daemon(l, fd);
+	error = start_daemon(l, l->listening.fd);
 	if (error)
 		goto free_listener;
-
 	h->listeners[h->n_listeners++] = l;
-	*ret_bound = l->bound;
+	*ret_bound = l->listening.bound;
 	return 0;
 
 free_listener:
 	free(l);
 explain:
-	explain_failure(h, address, port, error, gai);
+	snprintf(h->error_text, sizeof(h->error_text), "cannot serve %s: %s",
+	    address, strerror(-error));
 	return error;
 }
 

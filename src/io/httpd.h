@@ -19,6 +19,7 @@
 #ifndef ACCESSLOG_HTTPD_H
 #define ACCESSLOG_HTTPD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "accesslog/buf.h"
@@ -37,6 +38,7 @@ struct httpd_reply {
 	const char *content_type; /* borrowed, static */
 	uint32_t retry_after_seconds; /* 0: no such header */
 	struct buf body; /* initialised by httpd, filled by the handler */
+	const char *allow; /* httpd's own: what a 405 says */
 };
 
 /*
@@ -56,6 +58,7 @@ typedef void (*httpd_answered_fn)(void *arg, const char *path, unsigned status);
 struct httpd_route {
 	const char *path; /* exact; borrowed for the life of the server */
 	httpd_handler_fn handler;
+	bool is_post; /* answers POST and PUT only; else GET and HEAD only */
 };
 
 /*

@@ -6,10 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* The kernel follows 40 links before it says ELOOP: path_resolution(7). */
 #define MAX_LINKS 40
+
+/* Time stamps step by this much on the coarsest file systems (FAT). */
+#define RECENT_SECONDS 2
 
 void
 paths_release(struct paths *p)
@@ -213,6 +221,32 @@ paths_glob_directories(const char *glob_text, struct paths *ret_directories)
 	}
 	*ret_directories = p;
 	return 0;
+}
+
+uint64_t
+paths_signature(const struct paths *directories)
+{
+	struct timespec now;
+	uint64_t signature = 1;
+	size_t i;
+
+	(void)timespec_get(&now, TIME_UTC);
+	for (i = 0; i < directories->n; i++) {
+		uint64_t facts[3];
+		struct stat st;
+
+		if (stat(directories->items[i], &st))
+			continue;
+		if (st.st_mtim.tv_sec + RECENT_SECONDS >= now.tv_sec)
+			return 0;
+		facts[0] = st.st_ino;
+		facts[1] = (uint64_t)st.st_mtim.tv_sec;
+		facts[2] = (uint64_t)st.st_mtim.tv_nsec;
+		/* The one before is the seed of the next. */
+		signature = XXH3_64bits_withSeed(facts, sizeof(facts),
+		    signature);
+	}
+	return signature ? signature : 1;
 }
 
 int

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A growable list of owned strings. */
 struct paths {
@@ -49,6 +50,13 @@ int paths_directories(const char *path, struct paths *ret_directories)
  */
 int paths_glob_directories(const char *glob, struct paths *ret_directories)
     __attribute__((warn_unused_result));
+
+/*
+ * A number that changes when a name comes or goes in one of these directories;
+ * 0, which stands for any change, when one was changed too recently for that
+ * to show in its time stamp.
+ */
+uint64_t paths_signature(const struct paths *directories);
 
 /* What matches, sorted.  Directories without permission match nothing. */
 int paths_glob(const char *glob, struct paths *ret_matches)

@@ -127,6 +127,44 @@ reader_reopen(struct reader_file *f, struct file *file)
 	return true;
 }
 
+/* What it lags behind by goes with it. */
+static void
+rebind_file(struct reader_file *f, struct ingest_source *to)
+{
+	const struct follow_known *known = &f->file->known;
+	int64_t lag_bytes = (int64_t)(known->size_bytes - known->offset);
+
+	ingest_grow(&f->file->stream, -lag_bytes);
+	ingest_stream_rebind(&f->file->stream, to);
+	ingest_grow(&f->file->stream, lag_bytes);
+}
+
+void
+reader_move(struct reader_file *f, struct reader_source *to)
+{
+	struct place *place = f->place;
+	const struct reader_options *o = &to->reader->options;
+
+	rebind_file(f, to->ingest);
+	f->source = to;
+	f->place = NULL;
+	if (place)
+		o->on_lost(o->arg, place, -ENOENT);
+}
+
+void
+reader_rebind(struct reader_source *s, struct ingest_source *to)
+{
+	struct reader_file *f;
+
+	TAILQ_FOREACH(f, &s->reader->files, entry) {
+		if (f->source == s)
+			rebind_file(f, to);
+	}
+	s->ingest = to;
+	s->told_no_format = false;
+}
+
 void
 reader_forget(struct reader_file *f)
 {
@@ -144,12 +182,16 @@ static void
 poll_came(uv_timer_t *timer)
 {
 	struct reader *r = timer->data;
-	const struct reader_file *f;
+	struct reader_file *f;
 	bool is_needed = false;
 
 	reader_look_held(r);
-	TAILQ_FOREACH(f, &r->files, entry)
-		is_needed |= !f->place && f->file->fd >= 0;
+	TAILQ_FOREACH(f, &r->files, entry) {
+		if (f->file->is_stalled)
+			reader_read(f);
+		is_needed |= f->file->is_stalled ||
+		    (!f->place && f->file->fd >= 0);
+	}
 	if (!is_needed)
 		(void)uv_timer_stop(timer);
 }
@@ -192,38 +234,76 @@ tell_format(const struct reader_file *f)
 	reader_tell(s, EVENT_FORMAT, f->file->path, name, 0);
 }
 
-/* The file cannot be read any more, as on NFS when it was removed (ESTALE). */
+/* What is unread will not be read. */
+static void
+abandon(struct reader_file *f)
+{
+	const struct follow_known *known = &f->file->known;
+
+	if (known->size_bytes > known->offset)
+		reader_count(f->source, METRICS_LOST_BYTES, "removed",
+		    known->size_bytes - known->offset);
+	file_abandon(f->file);
+}
+
+/* The file is gone for good, as on NFS when it was removed elsewhere. */
 static void
 lose(struct reader_file *f, int error)
 {
 	const struct reader_options *o = &f->source->reader->options;
-	const struct follow_known *known = &f->file->known;
 	struct place *place = f->place;
 
-	reader_count(f->source, METRICS_LOST_BYTES, "removed",
-	    known->size_bytes - known->offset);
-	reader_tell(f->source, EVENT_UNREADABLE, f->file->path, NULL, error);
-	file_abandon(f->file);
+	abandon(f);
 	reader_close(f);
 	f->place = NULL;
 	if (place)
 		o->on_lost(o->arg, place, error);
 }
 
-/* Every file that is behind gets its turn; then the loop gets its own. */
 static void
-idle_came(uv_idle_t *idle)
+read_now(struct reader_file *f, uint64_t max_bytes)
 {
-	struct reader *r = idle->data;
+	struct reader *r = f->source->reader;
+	int error = file_read(f->file, r->buffer, max_bytes);
+
+	tell_format(f);
+	if (error && error != f->error && error != -ENOMEM)
+		reader_tell(f->source, EVENT_UNREADABLE, f->file->path, NULL,
+		    error);
+	f->error = error;
+	if (error == -ESTALE)
+		lose(f, error);
+	else if (error)
+		need_poll(r); /* nothing is lost: it is read on from there */
+}
+
+static struct reader_file *
+find_behind(const struct reader *r)
+{
 	struct reader_file *f;
 
 	TAILQ_FOREACH(f, &r->files, entry) {
 		if (f->file->is_behind)
-			reader_read(f);
+			return f;
 	}
-	TAILQ_FOREACH(f, &r->files, entry) {
-		if (f->file->is_behind)
-			return;
+	return NULL;
+}
+
+/*
+ * One file that is behind gets its turn, and goes to the end of the list; then
+ * the loop gets its own.
+ */
+static void
+idle_came(uv_idle_t *idle)
+{
+	struct reader *r = idle->data;
+	struct reader_file *f = find_behind(r);
+
+	if (f) {
+		TAILQ_REMOVE(&r->files, f, entry);
+		TAILQ_INSERT_TAIL(&r->files, f, entry);
+		read_now(f, BOUNDS_TURN_BYTES);
+		return;
 	}
 	(void)uv_idle_stop(idle);
 	r->options.on_caught_up(r->options.arg);
@@ -239,12 +319,8 @@ void
 reader_read(struct reader_file *f)
 {
 	struct reader *r = f->source->reader;
-	int error = file_read(f->file, r->buffer, BOUNDS_TURN_BYTES);
 
-	tell_format(f);
-	/* Without memory nothing is lost: the next look reads on from there. */
-	if (error && error != -ENOMEM)
-		lose(f, error);
+	read_now(f, BOUNDS_READ_BYTES);
 	if (f->file->is_behind)
 		(void)uv_idle_start(&r->idle, idle_came);
 }
@@ -257,6 +333,9 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 
 	switch (d.content) {
 	case FOLLOW_READ_ON:
+		if (d.lost_bytes)
+			reader_count(f->source, METRICS_LOST_BYTES, "truncated",
+			    d.lost_bytes);
 		break;
 	case FOLLOW_TRUNCATED:
 		if (d.lost_bytes)
@@ -277,6 +356,26 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 	return d.place;
 }
 
+/* Keeps the last BOUNDS_FINISHED finished files of a source without a glob. */
+static void
+forget_oldest(struct reader_source *s)
+{
+	struct reader_file *f, *oldest = NULL;
+	size_t n = 0;
+
+	if (s->keeps_finished)
+		return;
+	TAILQ_FOREACH(f, &s->reader->files, entry) {
+		if (f->source != s || f->place || f->file->fd >= 0)
+			continue;
+		if (!oldest)
+			oldest = f;
+		n++;
+	}
+	if (n > BOUNDS_FINISHED)
+		reader_forget(oldest);
+}
+
 static void
 look_held(struct reader_file *f)
 {
@@ -288,16 +387,16 @@ look_held(struct reader_file *f)
 	if (has_changed || f->file->is_behind)
 		f->quiet_since_ms = now_ms;
 	if (f->file->fd >= 0) {
-		if (!follow_finished(&f->file->known, f->quiet_since_ms, now_ms,
-			BOUNDS_HOLD_MS))
+		if (f->file->is_stalled ||
+		    !follow_finished(f->quiet_since_ms, now_ms, BOUNDS_HOLD_MS))
 			return;
 		file_read_rest(f->file, r->buffer);
+		abandon(f);
 		reader_tell(f->source, EVENT_FINISHED, f->file->path, NULL, 0);
 		reader_close(f);
 	}
-	/* A glob may still match it: it must be known as read. */
-	if (!f->source->keeps_finished)
-		reader_forget(f);
+	/* It may come back to a path: it must be known as read. */
+	forget_oldest(f->source);
 }
 
 void
@@ -306,8 +405,13 @@ reader_look_held(struct reader *r)
 	struct reader_file *f, *next;
 
 	for (f = TAILQ_FIRST(&r->files); f; f = next) {
+		bool is_held = !f->place && f->file->fd >= 0;
+
+		/* A finished one may be forgotten, the next held one not. */
 		next = TAILQ_NEXT(f, entry);
-		if (!f->place && f->file->fd >= 0)
+		while (next && next->file->fd < 0)
+			next = TAILQ_NEXT(next, entry);
+		if (is_held)
 			look_held(f);
 	}
 }

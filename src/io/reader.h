@@ -3,7 +3,8 @@
  * their names: tailer.h decides which file is at which path.
  *
  *	added --> current at a place --> held --> finished
- *	                ^                 |  (kept by globs, else forgotten)
+ *	                ^                 |  (the last BOUNDS_FINISHED of a
+ *	                |                 |  path, all that a glob matches)
  *	                '---- adopted ----'
  *
  * A held file is one whose path was taken from it.  It is read on until it was
@@ -43,6 +44,7 @@ struct reader_file {
 	struct reader_source *source;
 	struct place *place; /* where it is current; NULL: held or finished */
 	struct file *file; /* owned; its descriptor is -1 once finished */
+	int error; /* of the last read, as it was told; 0: none */
 	bool is_copy; /* finished, and whatever is added to it is no news */
 	uint64_t quiet_since_ms;
 	unsigned generation; /* the tailer's: the look at a glob that saw it */
@@ -91,13 +93,25 @@ void reader_close(struct reader_file *f);
  */
 bool reader_reopen(struct reader_file *f, struct file *file);
 
+/*
+ * Its source becomes another, at the same offset; it is held until a place
+ * takes it.  Whoever had it as current has it no more.
+ */
+void reader_move(struct reader_file *f, struct reader_source *to);
+
+/* The lines of all files of s go to another ingest source from now on. */
+void reader_rebind(struct reader_source *s, struct ingest_source *to);
+
 /* Closes and frees it. */
 void reader_forget(struct reader_file *f);
 
 /* Its path is not its own any more. */
 void reader_hold(struct reader_file *f);
 
-/* Reads on, at most one turn's worth now and the rest in turns of the loop. */
+/*
+ * Reads on: a little now, much in turns of the loop, in which others get
+ * theirs.
+ */
 void reader_read(struct reader_file *f);
 
 /*

@@ -16,6 +16,8 @@ struct rendezvous {
 	uint64_t n_asked;
 	uint64_t n_answered; /* of n_asked */
 	bool is_cancelled;
+	/* Somebody has waited in vain for what the loop is working on. */
+	bool is_overdue;
 	/* The loop thread's own. */
 	bool is_working;
 	uint64_t working_on; /* n_asked when the work began */
@@ -51,6 +53,7 @@ rendezvous_answer(struct rendezvous *r)
 
 	(void)pthread_mutex_lock(&r->lock);
 	r->n_answered = r->working_on;
+	r->is_overdue = false;
 	is_asked_again = r->n_asked > r->n_answered;
 	(void)pthread_cond_broadcast(&r->answered_or_cancelled);
 	(void)pthread_mutex_unlock(&r->lock);
@@ -86,10 +89,10 @@ rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms)
 	ticket = ++r->n_asked;
 	if (!r->is_cancelled)
 		(void)uv_async_send(&r->wake);
-	while (r->n_answered < ticket && !r->is_cancelled) {
+	while (r->n_answered < ticket && !r->is_cancelled && !r->is_overdue) {
 		if (pthread_cond_timedwait(&r->answered_or_cancelled, &r->lock,
 			&deadline))
-			break; /* ETIMEDOUT */
+			r->is_overdue = true; /* ETIMEDOUT */
 	}
 	is_answered = r->n_answered >= ticket;
 	(void)pthread_mutex_unlock(&r->lock);

@@ -30,7 +30,9 @@ int rendezvous_create(struct uv_loop_s *loop, rendezvous_request_fn on_request,
     __attribute__((warn_unused_result));
 
 /*
- * Ask and wait, at most timeout_ms.
+ * Ask and wait, at most timeout_ms; not at all while the loop is so far behind
+ * that somebody has waited in vain, so that waits do not add up.
+ *
  * Returns whether the answer came in time.  Thread: any but the loop's.
  */
 bool rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms);
@@ -38,7 +40,10 @@ bool rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms);
 /* What on_request asked for is done.  Thread: the loop's. */
 void rendezvous_answer(struct rendezvous *r);
 
-/* Lets all who wait go, without an answer, now and from now on. */
+/*
+ * Lets all who wait go, without an answer, now and from now on.
+ * Thread: any.
+ */
 void rendezvous_cancel(struct rendezvous *r);
 
 /*

@@ -50,14 +50,51 @@ scan_descriptor(int fd, struct ingest_stream *stream, char *buffer)
 	}
 }
 
+static bool
+is_stdin(const char *path)
+{
+	return !strcmp(path, "-");
+}
+
+static int
+open_path(const char *path)
+{
+	return is_stdin(path) ? STDIN_FILENO
+			      : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+}
+
+int
+scan_head(const char *path, char *buffer, size_t size, size_t *ret_len)
+{
+	int fd = open_path(path);
+	size_t len = 0;
+	ssize_t n = 1;
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	while (len < size && n > 0) {
+		n = read_once(fd, buffer + len, size - len);
+		if (n > 0)
+			len += (size_t)n;
+	}
+	if (n < 0)
+		error = (int)n;
+	else if (compression_is(str_of(buffer, len)))
+		error = -EMEDIUMTYPE;
+	else
+		*ret_len = len;
+	if (!is_stdin(path))
+		(void)close(fd);
+	return error;
+}
+
 int
 scan_file(const char *path, struct ingest_stream *stream)
 {
-	bool is_stdin = !strcmp(path, "-");
 	char *buffer;
 	int error;
-	int fd = is_stdin ? STDIN_FILENO
-			  : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open_path(path);
 
 	if (fd < 0)
 		return -errno;
@@ -65,7 +102,7 @@ scan_file(const char *path, struct ingest_stream *stream)
 	buffer = malloc(BOUNDS_READ_BYTES);
 	error = buffer ? scan_descriptor(fd, stream, buffer) : -ENOMEM;
 	free(buffer);
-	if (!is_stdin)
+	if (!is_stdin(path))
 		(void)close(fd);
 	return error;
 }

@@ -17,4 +17,14 @@
 int scan_file(const char *path, struct ingest_stream *stream)
     __attribute__((warn_unused_result));
 
+/*
+ * The first bytes of a file, or of standard input.
+ *
+ * ret_len  fewer than size where the file ends there
+ *
+ * Returns as scan_file().
+ */
+int scan_head(const char *path, char *buffer, size_t size, size_t *ret_len)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -1,8 +1,7 @@
 #include "io/tailer.h"
 
-#include <assert.h>
-#include <dirent.h>
 #include <errno.h>
+#include <fnmatch.h>
 #include <search.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,12 +10,14 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <uv.h>
 
 #include "io/file.h"
 #include "io/paths.h"
 #include "io/reader.h"
+#include "io/rotated.h"
 #include "io/watch.h"
 
 /*
@@ -54,6 +55,8 @@ struct place {
 	enum place_state state;
 	int error; /* of PLACE_UNREADABLE, as it was reported */
 	bool had_file;
+	/* When the path last led to a file of ours; tv_sec 0: never. */
+	struct timespec seen;
 	unsigned generation;
 	/* What was ignored, to notice when it is another. */
 	struct follow_id ignored;
@@ -67,10 +70,17 @@ struct source {
 	TAILQ_ENTRY(source) entry;
 	struct tailer *tailer;
 	struct reader_source reader;
+	size_t index; /* of the ingest source, until the commit */
+	char *name;
 	char *argument;
+	struct paths excludes;
+	struct source *first; /* of the same name: where files are counted */
+	bool is_stale; /* not added again, and about to go */
 	bool is_glob;
 	bool has_started; /* what appears from now on is read from byte 0 */
 	unsigned generation; /* looks at the glob */
+	size_t n_matches; /* of the last one */
+	uint64_t turn; /* the watch's, of the last look at the glob */
 	uint64_t signature; /* of the directories at the last look, or 0 */
 	void *by_path; /* tsearch(3): struct place */
 	size_t n_dirs;
@@ -86,6 +96,7 @@ struct tailer {
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(source_list, source) sources;
+	struct source_list added; /* between begin and commit */
 	TAILQ_HEAD(place_list, place) places;
 };
 
@@ -124,86 +135,6 @@ set_state(struct place *p, enum place_state state, int error,
 	p->error = error;
 	if (!is_told)
 		reader_tell(&p->source->reader, event, p->path, NULL, error);
-}
-
-/* Whether name is stem with what a rotation adds: ".1", "-20260131", ".old" */
-static bool
-is_rotated_name(const char *name, const char *stem)
-{
-	size_t len = strlen(stem);
-
-	if (strncmp(name, stem, len) != 0 || !name[len])
-		return false;
-	name += len;
-	if (!strcmp(name, ".old"))
-		return true;
-	return strchr(".-_", name[0]) &&
-	    strspn(name, ".-_0123456789T:") == strlen(name);
-}
-
-static bool
-is_later(struct timespec a, struct timespec b)
-{
-	return a.tv_sec > b.tv_sec ||
-	    (a.tv_sec == b.tv_sec && a.tv_nsec >= b.tv_nsec);
-}
-
-/* Whether f, beside the log, came after left and is not a copy of it. */
-static bool
-came_between(const struct file *f, const struct file *left)
-{
-	if (!f->known.size_bytes || file_is_compressed(f) ||
-	    file_compare(f, left) != FILE_IS_NO_COPY)
-		return false;
-	if (f->born.tv_sec && left->born.tv_sec)
-		return is_later(f->born, left->born);
-	return is_later(f->modified, left->modified);
-}
-
-/*
- * A file that came to the path and was rotated away between two looks has no
- * descriptor of ours.  It is beside the log, under a rotated name, younger
- * than the file that we have left.
- */
-static void
-find_between(struct place *p, const struct reader_file *left)
-{
-	struct tailer *t = p->source->tailer;
-	char *directory = paths_parent(p->path);
-	DIR *d = directory ? opendir(directory) : NULL;
-	const struct dirent *e;
-
-	while (d && (e = readdir(d))) {
-		struct reader_file *f;
-		struct file *file;
-		char *path;
-
-		if (!is_rotated_name(e->d_name, paths_name(p->path)) ||
-		    asprintf(&path, "%s/%s", directory, e->d_name) < 0)
-			continue;
-		if (file_open(path, p->source->reader.ingest, &file)) {
-			free(path);
-			continue;
-		}
-		free(path);
-		f = reader_find(t->reader, file->known.id) ||
-			!came_between(file, left->file)
-		    ? NULL
-		    : reader_add(&p->source->reader, file);
-		if (!f) {
-			file_destroy(file);
-			continue;
-		}
-		reader_hold(f);
-		reader_count(&p->source->reader, METRICS_ROTATIONS, "replaced",
-		    1);
-		reader_tell(&p->source->reader, EVENT_FOLLOWING, file->path,
-		    NULL, 0);
-		reader_read(f);
-	}
-	if (d)
-		(void)closedir(d);
-	free(directory);
 }
 
 /* Watches the directories that lead to the place. */
@@ -258,7 +189,12 @@ ignore(struct place *p, const struct file *file, enum event_kind why)
 	p->is_undecided = false;
 	p->ignored = file->known.id;
 	p->ignored_size_bytes = file->known.size_bytes;
-	set_state(p, PLACE_IGNORED, 0, why);
+	if (!p->n_dirs)
+		watch_place(p);
+	if (file->known.size_bytes)
+		set_state(p, PLACE_IGNORED, 0, why);
+	else
+		p->state = PLACE_IGNORED; /* nothing to tell yet */
 }
 
 /* Whether the new file is a copy of one that is followed beside it. */
@@ -289,6 +225,53 @@ find_original(const struct place *p, const struct file *file)
 	return answer;
 }
 
+/* Whether p has the name that a rotation gives to the file of another place. */
+static bool
+is_rotated_place(const struct place *p)
+{
+	const struct place *other;
+
+	TAILQ_FOREACH(other, &p->source->tailer->places, entry) {
+		if (rotated_is_name(p->path, other->path))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_place(const struct tailer *t, const char *path)
+{
+	const struct place *p;
+
+	TAILQ_FOREACH(p, &t->places, entry) {
+		if (!strcmp(p->path, path))
+			return true;
+	}
+	return false;
+}
+
+/* A file that came and went between two looks is read as if it were held. */
+static void
+take_rotated(void *arg, struct file *file)
+{
+	const struct place *p = arg;
+	struct reader_source *s = &p->source->reader;
+	struct reader_file *f = NULL;
+
+	if (!reader_find(s->reader, file->known.id) &&
+	    !is_place(p->source->tailer, file->path) &&
+	    find_original(p, file) != FILE_IS_COPY)
+		f = reader_add(s, file);
+	if (!f) {
+		file_destroy(file);
+		return;
+	}
+	reader_hold(f);
+	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
+	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
+	reader_read(f);
+}
+
 /*
  * A copy is known from then on as a file that was read to its end, and will be
  * so under each name that later rotations give it.  Takes file if it can.
@@ -315,7 +298,9 @@ remember_copy(struct source *s, struct file *file)
 static bool
 adopt(struct place *p, struct reader_file *known, struct file *file)
 {
-	if (known->place && known->place != p) {
+	if (source_of(known->source)->is_stale) {
+		reader_move(known, &p->source->reader);
+	} else if (known->place && known->place != p) {
 		ignore(p, file, EVENT_DUPLICATE);
 		return true;
 	}
@@ -323,6 +308,10 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	if (known->file->fd < 0 && !reader_reopen(known, file)) {
 		reader_forget(known);
 		return false;
+	}
+	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
+		known->is_copy = false; /* it is the log now */
+		file_recognise(known->file);
 	}
 	if (known->is_copy) {
 		file_mark_read(known->file);
@@ -379,7 +368,8 @@ open_place(struct place *p)
 		file_destroy(file);
 		return true;
 	}
-	if (p->source->is_glob && p->source->has_started && !p->had_file)
+	if (p->source->is_glob && p->source->has_started &&
+	    (!p->had_file || is_rotated_place(p)))
 		copy = find_original(p, file);
 	if (copy != FILE_IS_NO_COPY) {
 		ignore(p, file, EVENT_COPY);
@@ -434,25 +424,36 @@ leave(struct place *p, enum follow_place why)
 	p->state = is_removed ? PLACE_MISSING : PLACE_NEW;
 	p->error = 0;
 	watch_place(p);
-	find_between(p, f);
 }
 
 static bool
 look_place(struct place *p)
 {
 	bool has_changed = false;
+	struct timespec now;
 
+	/* The clock of the time stamps of files. */
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (p->current) {
 		enum follow_place place = reader_look(p->current, p->path,
 		    &has_changed);
 
-		if (p->current && place == FOLLOW_STAYS)
+		if (p->current && place == FOLLOW_STAYS) {
+			p->seen = now;
 			return has_changed;
+		}
 		if (p->current)
 			leave(p, place);
 		has_changed = true;
 	}
-	return open_place(p) || has_changed;
+	has_changed |= open_place(p);
+	if (p->current) {
+		if (p->seen.tv_sec)
+			rotated_visit(p->path, p->seen,
+			    p->source->reader.ingest, take_rotated, p);
+		p->seen = now;
+	}
+	return has_changed;
 }
 
 static void
@@ -462,6 +463,8 @@ place_destroy(struct place *p)
 
 	for (i = 0; i < p->n_dirs; i++)
 		watch_release(p->dirs[i]);
+	if (p->current)
+		reader_forget(p->current);
 	(void)tdelete(p, &p->source->by_path, compare_paths);
 	TAILQ_REMOVE(&p->source->tailer->places, p, entry);
 	free(p->path);
@@ -497,49 +500,52 @@ find_place(const struct source *s, const char *path)
 }
 
 /*
- * Watches the directories of a glob, and returns a number that changes when
- * one of them does; 0 when a change may have been too recent to be seen in
- * its time stamp.
+ * Watches the directories of a glob.
+ *
+ * Returns their signature (paths.h), or 0 without memory.
  */
 static uint64_t
 watch_glob(struct source *s)
 {
 	struct watch_dir **dirs;
-	uint64_t signature = 1469598103934665603u; /* FNV-1a */
-	struct timespec now;
 	struct paths paths;
+	uint64_t signature = 0;
 	size_t i, n = 0;
-	bool is_recent = false;
 
 	if (paths_glob_directories(s->argument, &paths))
 		return 0;
 	dirs = calloc(paths.n + 1, sizeof(struct watch_dir *));
-	if (!dirs) {
-		paths_release(&paths);
-		return 0;
-	}
-	(void)timespec_get(&now, TIME_UTC);
+	if (!dirs)
+		goto release_paths;
 	for (i = 0; i < paths.n; i++) {
-		struct stat st;
-
 		if (!watch_acquire(s->tailer->watch, paths.items[i], &dirs[n]))
 			n++;
-		if (stat(paths.items[i], &st))
-			continue;
-		signature = (signature ^ st.st_ino) * 1099511628211u;
-		signature = (signature ^ (uint64_t)st.st_mtim.tv_sec) *
-		    1099511628211u;
-		signature = (signature ^ (uint64_t)st.st_mtim.tv_nsec) *
-		    1099511628211u;
-		is_recent |= st.st_mtim.tv_sec + 2 >= now.tv_sec;
 	}
-	paths_release(&paths);
 	for (i = 0; i < s->n_dirs; i++)
 		watch_release(s->dirs[i]);
 	free(s->dirs);
 	s->dirs = dirs;
 	s->n_dirs = n;
-	return is_recent ? 0 : signature;
+	signature = paths_signature(&paths);
+
+release_paths:
+	paths_release(&paths);
+	return signature;
+}
+
+static bool
+is_excluded(const struct source *s, const char *path)
+{
+	size_t i;
+
+	for (i = 0; i < s->excludes.n; i++) {
+		const char *pattern = s->excludes.items[i];
+		bool is_whole = strchr(pattern, '/');
+
+		if (!fnmatch(pattern, is_whole ? path : paths_name(path), 0))
+			return true;
+	}
+	return false;
 }
 
 /* One match of a glob.  Returns whether something has changed. */
@@ -571,7 +577,7 @@ look_match(struct source *s, char *path)
 			return false;
 		}
 	}
-	p = add_place(s, path);
+	p = is_excluded(s, path) ? NULL : add_place(s, path);
 	if (!p)
 		return false;
 	p->generation = s->generation;
@@ -594,6 +600,9 @@ look_glob(struct source *s)
 		return false;
 	if (paths_glob(s->argument, &matches))
 		return false;
+	if (!matches.n && (s->generation == 0 || s->n_matches > 0))
+		reader_tell(&s->reader, EVENT_NO_MATCH, s->argument, NULL, 0);
+	s->n_matches = matches.n;
 	s->signature = signature;
 	s->generation++;
 	for (i = 0; i < matches.n; i++)
@@ -645,8 +654,10 @@ look_dir(void *arg, struct watch_dir *dir)
 			has_changed |= look_place(p);
 	}
 	TAILQ_FOREACH(s, &t->sources, entry) {
-		if (is_glob_dir(s, dir))
-			has_changed |= look_glob(s);
+		if (s->turn == watch_turn(t->watch) || !is_glob_dir(s, dir))
+			continue;
+		s->turn = watch_turn(t->watch);
+		has_changed |= look_glob(s);
 	}
 	return has_changed;
 }
@@ -749,6 +760,7 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 	t->metrics = metrics;
 	t->options = *options;
 	TAILQ_INIT(&t->sources);
+	TAILQ_INIT(&t->added);
 	TAILQ_INIT(&t->places);
 	(void)uv_timer_init(loop, &t->retry); /* cannot fail */
 	t->retry.data = t;
@@ -776,8 +788,10 @@ source_destroy(struct source *s)
 	for (i = 0; i < s->n_dirs; i++)
 		watch_release(s->dirs[i]);
 	free(s->dirs);
+	paths_release(&s->excludes);
 	paths_release(&s->reader.formats);
 	free(s->argument);
+	free(s->name);
 	free(s);
 }
 
@@ -789,6 +803,7 @@ tailer_destroy(struct tailer *t)
 
 	if (!t)
 		return;
+	tailer_cancel(t);
 	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
 		next_place = TAILQ_NEXT(p, entry);
 		place_destroy(p);
@@ -802,6 +817,35 @@ tailer_destroy(struct tailer *t)
 	uv_close((uv_handle_t *)&t->retry, retry_closed);
 }
 
+static void
+set_gauge(struct tailer *t, enum metrics_id id, const struct str values[],
+    uint64_t value)
+{
+	int error = metrics_set(t->metrics, id, values, decimal_of(value));
+
+	(void)error; /* out of memory: a gauge of the exporter's own is old */
+}
+
+static void
+publish_source(struct tailer *t, const struct source *s)
+{
+	static const char *const names[FILES_N] = {
+		[FILES_FOLLOWING] = "following",
+		[FILES_HELD] = "held",
+		[FILES_MISSING] = "missing",
+		[FILES_UNREADABLE] = "unreadable",
+		[FILES_IGNORED] = "ignored",
+		[FILES_FINISHED] = "finished",
+	};
+	struct str values[2] = { str_from(s->name) };
+	size_t i;
+
+	for (i = 0; i < FILES_N; i++) {
+		values[1] = str_from(names[i]);
+		set_gauge(t, METRICS_FILES, values, s->n_files[i]);
+	}
+}
+
 /* So that increase() sees the first loss and the first rotation. */
 static void
 start_at_zero(const struct source *s)
@@ -813,53 +857,175 @@ start_at_zero(const struct source *s)
 	reader_count(&s->reader, METRICS_ROTATIONS, "truncated", 0);
 }
 
+void
+tailer_begin(struct tailer *t)
+{
+	tailer_cancel(t);
+}
+
+void
+tailer_cancel(struct tailer *t)
+{
+	struct source *s, *next;
+
+	for (s = TAILQ_FIRST(&t->added); s; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		TAILQ_REMOVE(&t->added, s, entry);
+		source_destroy(s);
+	}
+}
+
 int
-tailer_add(struct tailer *t, const char *argument, struct ingest_source *source)
+tailer_add(struct tailer *t, const struct tailer_path *path)
 {
 	struct source *s = calloc(1, sizeof(*s));
 	struct stat st;
+	size_t i;
+	int error = 0;
 
 	if (!s)
 		return -ENOMEM;
 	s->tailer = t;
-	s->argument = strdup(argument);
-	s->is_glob = paths_is_glob(argument) && lstat(argument, &st) != 0;
-	s->reader = (struct reader_source){ .reader = t->reader,
-		.name = s->argument,
-		.ingest = source,
-		.keeps_finished = s->is_glob };
-	if (!s->argument || (!s->is_glob && !add_place(s, argument))) {
-		free(s->argument);
-		free(s);
+	s->name = strdup(path->name);
+	s->argument = strdup(path->argument);
+	for (i = 0; i < path->n_excludes && !error; i++)
+		error = paths_add(&s->excludes, path->excludes[i]);
+	if (!s->name || !s->argument || error) {
+		source_destroy(s);
 		return -ENOMEM;
 	}
-	TAILQ_INSERT_TAIL(&t->sources, s, entry);
-	start_at_zero(s);
+	s->index = path->source;
+	s->is_glob = paths_is_glob(s->argument) && lstat(s->argument, &st) != 0;
+	s->reader = (struct reader_source){ .reader = t->reader,
+		.name = s->name,
+		.keeps_finished = s->is_glob };
+	TAILQ_INSERT_TAIL(&t->added, s, entry);
 	return 0;
 }
 
-void
-tailer_start(struct tailer *t)
+static struct source *
+find_added(const struct tailer *t, const struct source *live)
 {
 	struct source *s;
-	struct place *p;
 
-	TAILQ_FOREACH(p, &t->places, entry)
-		(void)look_place(p);
-	TAILQ_FOREACH(s, &t->sources, entry) {
-		if (s->is_glob)
-			(void)look_glob(s);
-		s->has_started = true;
+	TAILQ_FOREACH(s, &t->added, entry) {
+		if (!strcmp(s->name, live->name) &&
+		    !strcmp(s->argument, live->argument))
+			return s;
+	}
+	return NULL;
+}
+
+/* s goes on with what was said anew of it; takes anew. */
+static void
+renew(struct source *s, struct source *anew)
+{
+	struct tailer *t = s->tailer;
+	struct paths excludes = s->excludes;
+	struct place *p, *next;
+
+	s->excludes = anew->excludes;
+	anew->excludes = excludes;
+	s->signature = 0;
+	reader_rebind(&s->reader, anew->reader.ingest);
+	TAILQ_REMOVE(&t->added, anew, entry);
+	source_destroy(anew);
+	for (p = TAILQ_FIRST(&t->places); p; p = next) {
+		next = TAILQ_NEXT(p, entry);
+		if (p->source == s && is_excluded(s, p->path))
+			place_destroy(p);
 	}
 }
 
+/* Nothing of it is followed any more. */
 static void
-set_gauge(struct tailer *t, enum metrics_id id, const struct str values[],
-    uint64_t value)
+drop_source(struct source *s)
 {
-	int error = metrics_set(t->metrics, id, values, decimal_of(value));
+	struct tailer *t = s->tailer;
+	struct reader_file *f, *next_file;
+	struct place *p, *next_place;
 
-	(void)error; /* out of memory: a gauge of the exporter's own is old */
+	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
+		next_place = TAILQ_NEXT(p, entry);
+		if (p->source == s)
+			place_destroy(p);
+	}
+	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
+		next_file = TAILQ_NEXT(f, entry);
+		if (f->source == &s->reader)
+			reader_forget(f);
+	}
+	memset(s->n_files, 0, sizeof(s->n_files));
+	registry_lock(t->metrics->registry);
+	publish_source(t, s);
+	registry_unlock(t->metrics->registry);
+	TAILQ_REMOVE(&t->sources, s, entry);
+	source_destroy(s);
+}
+
+static void
+start_source(struct source *s)
+{
+	struct place *p = NULL;
+
+	start_at_zero(s);
+	if (s->is_glob)
+		(void)look_glob(s);
+	else if (!is_excluded(s, s->argument))
+		p = add_place(s, s->argument);
+	if (p)
+		(void)look_place(p);
+	s->has_started = true;
+}
+
+/* Files are counted at the first of the sources that share a name. */
+static void
+find_firsts(struct tailer *t)
+{
+	struct source *s;
+
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		struct source *first = TAILQ_FIRST(&t->sources);
+
+		while (strcmp(first->name, s->name) != 0)
+			first = TAILQ_NEXT(first, entry);
+		s->first = first;
+	}
+}
+
+/*
+ * New sources are opened before the old ones go, so that a file that only
+ * changes its source is moved, with its offset.
+ */
+void
+tailer_commit(struct tailer *t, const struct ingest *ingest)
+{
+	struct source *s, *next;
+
+	TAILQ_FOREACH(s, &t->added, entry)
+		s->reader.ingest = ingest_source_at(ingest, s->index);
+	TAILQ_FOREACH(s, &t->sources, entry)
+		s->is_stale = true;
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		struct source *anew = find_added(t, s);
+
+		if (!anew)
+			continue;
+		s->is_stale = false;
+		renew(s, anew);
+	}
+	for (s = TAILQ_FIRST(&t->added); s; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		TAILQ_REMOVE(&t->added, s, entry);
+		TAILQ_INSERT_TAIL(&t->sources, s, entry);
+		start_source(s);
+	}
+	for (s = TAILQ_FIRST(&t->sources); s; s = next) {
+		next = TAILQ_NEXT(s, entry);
+		if (s->is_stale)
+			drop_source(s);
+	}
+	find_firsts(t);
 }
 
 static enum files_state
@@ -879,26 +1045,6 @@ state_of(const struct place *p)
 	return FILES_MISSING;
 }
 
-static void
-publish_source(struct tailer *t, const struct source *s)
-{
-	static const char *const names[FILES_N] = {
-		[FILES_FOLLOWING] = "following",
-		[FILES_HELD] = "held",
-		[FILES_MISSING] = "missing",
-		[FILES_UNREADABLE] = "unreadable",
-		[FILES_IGNORED] = "ignored",
-		[FILES_FINISHED] = "finished",
-	};
-	struct str values[2] = { str_from(s->argument) };
-	size_t i;
-
-	for (i = 0; i < FILES_N; i++) {
-		values[1] = str_from(names[i]);
-		set_gauge(t, METRICS_FILES, values, s->n_files[i]);
-	}
-}
-
 void
 tailer_publish(struct tailer *t)
 {
@@ -909,16 +1055,18 @@ tailer_publish(struct tailer *t)
 	TAILQ_FOREACH(s, &t->sources, entry)
 		memset(s->n_files, 0, sizeof(s->n_files));
 	TAILQ_FOREACH(p, &t->places, entry)
-		p->source->n_files[state_of(p)]++;
+		p->source->first->n_files[state_of(p)]++;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry) {
 		enum files_state state = f->file->fd >= 0 ? FILES_HELD
 							  : FILES_FINISHED;
 
 		if (!f->place && !f->is_copy)
-			source_of(f->source)->n_files[state]++;
+			source_of(f->source)->first->n_files[state]++;
 	}
 	registry_lock(t->metrics->registry);
-	TAILQ_FOREACH(s, &t->sources, entry)
-		publish_source(t, s);
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		if (s->first == s)
+			publish_source(t, s);
+	}
 	registry_unlock(t->metrics->registry);
 }

@@ -48,19 +48,45 @@ int tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 void tailer_destroy(struct tailer *t);
 
 /*
- * Follow one more path or glob.  An argument that names a file is taken as
- * that name, whatever characters are in it.
+ * What is followed is said anew, at the beginning and when the configuration
+ * is read again: between tailer_begin() and tailer_commit() everything is
+ * added that shall be followed.
  *
- * argument  copied
- * source    borrowed for the life of the tailer
- *
- * Returns 0 or -ENOMEM.
+ *	tailer_begin(t);
+ *	tailer_add(t, ...);    as often as there are paths
+ *	tailer_commit(t);      or tailer_cancel(t): all stays as it was
  */
-int tailer_add(struct tailer *t, const char *argument,
-    struct ingest_source *source) __attribute__((warn_unused_result));
+void tailer_begin(struct tailer *t);
 
-/* Opens what is there and begins to follow. */
-void tailer_start(struct tailer *t);
+/* One path or glob to follow. */
+struct tailer_path {
+	const char *name; /* of the source, as the label has it */
+	/* One that names a file is that file, whatever characters are in it. */
+	const char *argument;
+	/* fnmatch(3) patterns: of a path, or without a slash of its last part. */
+	size_t n_excludes;
+	char *const *excludes;
+	size_t source; /* its place among the ingest's (ingest_source_at()) */
+};
+
+/*
+ * What was followed under the same name and argument goes on, at its offset,
+ * with what is said of it now.
+ *
+ * Everything is copied.  Returns 0 or -ENOMEM.
+ */
+int tailer_add(struct tailer *t, const struct tailer_path *path)
+    __attribute__((warn_unused_result));
+
+/*
+ * Lets go of what was not added again, opens what is new.  Files that are
+ * there at a commit are read as tailer_options say, later ones from byte 0.
+ *
+ * ingest  where all lines go from now on; borrowed until the next commit
+ */
+void tailer_commit(struct tailer *t, const struct ingest *ingest);
+
+void tailer_cancel(struct tailer *t);
 
 /*
  * Look at everything now, and call on_drained when what is there has been

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -14,6 +13,7 @@
 #include <uv.h>
 
 #include "accesslog/bounds.h"
+#include "io/paths.h"
 
 /* What the kernel's inotify(7) queues when nothing else is set. */
 #define DEFAULT_QUEUED_EVENTS 16384
@@ -46,6 +46,7 @@ struct watch {
 	uv_check_t check; /* runs once after the events of a turn */
 	uint64_t n_events; /* in this turn */
 	uint64_t queue_events; /* so many at once, and some were dropped */
+	uint64_t turn; /* see watch_turn() */
 	unsigned n_open; /* handles that are not closed yet */
 };
 
@@ -127,14 +128,36 @@ event_came(uv_fs_event_t *handle, const char *name, int events, int status)
 	}
 }
 
-/* Whether d->path leads to the directory that is watched. */
+/*
+ * The directory itself, or where that does not exist the nearest one above it,
+ * in which it will appear.  Returns its path, owned by the caller, or NULL.
+ */
+static char *
+nearest_directory(const char *path, struct stat *ret_stat)
+{
+	char *here = strdup(path);
+
+	while (here && (stat(here, ret_stat) || !S_ISDIR(ret_stat->st_mode))) {
+		bool is_top = !strcmp(here, "/") || !strcmp(here, ".");
+		char *above = is_top ? NULL : paths_parent(here);
+
+		free(here);
+		here = above;
+	}
+	return here;
+}
+
+/* Whether what is watched is still the nearest directory of the path. */
 static bool
 leads_there(const struct watch_dir *d)
 {
 	struct stat st;
+	char *path = nearest_directory(d->path, &st);
+	bool is_same;
 
-	return !stat(d->path, &st) && st.st_dev == d->device &&
-	    st.st_ino == d->inode;
+	is_same = path && st.st_dev == d->device && st.st_ino == d->inode;
+	free(path);
+	return is_same;
 }
 
 static void
@@ -153,11 +176,15 @@ start_watching(struct watch_dir *d)
 {
 	struct watch *w = d->watch;
 	struct stat st;
+	char *path = nearest_directory(d->path, &st);
 	int error;
 
-	if (stat(d->path, &st) || !S_ISDIR(st.st_mode) || is_remote(d->path))
+	if (!path || is_remote(path)) {
+		free(path);
 		return false;
-	error = uv_fs_event_start(&d->event, event_came, d->path, 0);
+	}
+	error = uv_fs_event_start(&d->event, event_came, path, 0);
+	free(path);
 	if (error == -ENOSPC || error == -EMFILE) {
 		if (!w->is_full)
 			w->on_full(w->arg, d->path, error);
@@ -217,15 +244,17 @@ static void
 tick_dir(struct watch_dir *d)
 {
 	bool is_slow = d->n_quiet > BOUNDS_QUIET_TICKS;
-	uint64_t ticks_a_poll = BOUNDS_POLL_MS / d->watch->tick_ms;
 
-	if (d->is_watched || (is_slow && d->watch->n_ticks % ticks_a_poll))
+	if (d->is_watched)
+		return; /* if they all are, the timer may have been stopped */
+	if (is_slow && d->watch->n_ticks % (BOUNDS_POLL_MS / d->watch->tick_ms))
 		return;
 	look(d);
 	if (d->n_quiet < BOUNDS_QUIET_TICKS)
 		return;
 	if (start_watching(d)) {
 		d->n_events = 0;
+		d->watch->turn++;
 		look(d);
 	}
 }
@@ -250,6 +279,7 @@ tick(uv_timer_t *timer)
 	struct watch *w = timer->data;
 
 	w->n_ticks++;
+	w->turn++;
 	visit_dirs(w, tick_dir);
 	set_timer(w);
 }
@@ -263,8 +293,10 @@ look_if_pending(struct watch_dir *d)
 	if (!leads_there(d) || d->n_events > BOUNDS_EVENTS_PER_SECOND)
 		stop_watching(d);
 	look(d);
-	if (!d->is_watched && !leads_there(d) && start_watching(d))
+	if (!d->is_watched && !leads_there(d) && start_watching(d)) {
+		d->watch->turn++;
 		look(d);
+	}
 }
 
 static void
@@ -277,6 +309,7 @@ after_events(uv_check_t *check)
 	if (!w->n_events)
 		return;
 	w->n_events = 0;
+	w->turn++;
 	if (overflowed) {
 		TAILQ_FOREACH(d, &w->dirs, entry)
 			d->is_pending = true;
@@ -396,4 +429,10 @@ watch_verify(struct watch *w)
 {
 	visit_dirs(w, verify);
 	set_timer(w);
+}
+
+uint64_t
+watch_turn(const struct watch *w)
+{
+	return w->turn;
 }

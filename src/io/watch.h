@@ -9,9 +9,10 @@
  *	            and then one more, so that nothing falls between
  *
  * An idle directory costs nothing; a busy one four looks a second, whatever
- * the rate of writes.  A directory that cannot be watched (it does not exist,
- * is on a network file system, or the table of watches is full) stays POLLED,
- * slowly while nothing happens in it.
+ * the rate of writes.  A directory that cannot be watched (it is on a network
+ * file system, or the table of watches is full) stays POLLED, slowly while
+ * nothing happens in it.  For one that does not exist the nearest directory
+ * above it is watched, in which it, or what leads to it, will appear.
  *
  * When inotify's queue overflows the kernel drops events, and libuv does not
  * say so.  It shows in that a whole queue of events arrives at once; then
@@ -65,6 +66,7 @@ void watch_destroy(struct watch *w);
 int watch_acquire(struct watch *w, const char *path, struct watch_dir **ret_dir)
     __attribute__((warn_unused_result));
 
+/* The last of its users lets it go. */
 void watch_release(struct watch_dir *dir);
 
 /*
@@ -72,5 +74,11 @@ void watch_release(struct watch_dir *dir);
  * if not, watch the ones they lead to now.
  */
 void watch_verify(struct watch *w);
+
+/*
+ * A number that changes before what was looked at must be looked at again, so
+ * that what several directories lead to is looked at once for all of them.
+ */
+uint64_t watch_turn(const struct watch *w);
 
 #endif

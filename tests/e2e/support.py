@@ -29,6 +29,9 @@ CORPORA = pathlib.Path(
     REPOSITORY, os.environ.get("ACCESSLOG_CORPORA", "../shared/corpora")
 )
 SLOW = float(os.environ.get("ACCESSLOG_SLOW", "1"))
+SANITIZED = any(
+    symbol in BINARY.read_bytes() for symbol in (b"__asan_init", b"__tsan_init")
+) if BINARY.exists() else False
 
 # A sanitizer's report ends the process with a status of its own, so that it
 # cannot be taken for one of the exporter's.
@@ -68,6 +71,16 @@ def stays(value, seconds, interval=0.05):
         now = value()
         assert now == first, f"was {first!r}, became {now!r}"
     return first
+
+
+def next_tick():
+    """Wait until a file that is made now is younger than all that are there.
+
+    The time stamps of files move in ticks of some milliseconds.
+    """
+    coarse = 5  # CLOCK_REALTIME_COARSE, which Python has no name for
+    now = time.clock_gettime(coarse)
+    wait_for(lambda: time.clock_gettime(coarse) > now, interval=0.001)
 
 
 def window(seconds):
@@ -293,6 +306,12 @@ class Exporter:
             text = (folder / task / "status").read_text()
             total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
         return total
+
+    def cpu_seconds(self):
+        """What it has used of the processors, in itself and in the kernel."""
+        text = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
+        user, system = text.rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def send(self, number):
         self.process.send_signal(number)

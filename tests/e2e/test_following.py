@@ -447,6 +447,24 @@ def test_what_was_seen_and_not_read_is_lost_when_it_is_cut(daemon, log):
     assert metrics.value("accesslog_exporter_lost_bytes_total", reason="truncated") == 25
 
 
+@pytest.mark.parametrize("n_lines", [0, 5])
+@pytest.mark.parametrize("n_kept", [0, 1000])
+def test_what_is_cut_off_behind_the_last_whole_line_is_lost(daemon, log, n_lines, n_kept):
+    """Of an unfinished line, all or a part: nothing that was read is gone."""
+    log.write(n_lines)
+    log.raw(b"x" * 3000)
+    whole = log.grown - 3000
+    assert_counted(daemon, log, lag=3000)
+    os.ftruncate(log.fd, whole + n_kept)
+    assert_counted(daemon, log, lag=n_kept, lost=3000 - n_kept)
+    if n_kept:
+        log.junk(b"\n")  # the rest of the line is a line
+    log.write(5)
+    metrics = assert_counted(daemon, log, lost=3000 - n_kept)
+    lost = metrics.value("accesslog_exporter_lost_bytes_total", reason="truncated")
+    assert lost == 3000 - n_kept
+
+
 # Links and directories.
 
 
@@ -548,6 +566,15 @@ def test_the_same_file_under_two_names_is_counted_once(exporter, make_log, logs)
     metrics = daemon.scrape()
     assert metrics.by("status", "accesslog_requests_total") == dict(log.requests)
     assert metrics.total("accesslog_exporter_read_bytes_total") == log.grown
+
+
+def test_the_same_argument_twice_is_one_file(exporter, log):
+    daemon = exporter(log.path, log.path)
+    log.write(10)
+    log.raw(b"192.0.2.9 - - [unfinished")
+    metrics = assert_counted(daemon, log, lag=25)
+    assert metrics.value("accesslog_exporter_files", state="following") == 1
+    assert metrics.by("state", "accesslog_exporter_files") == {"following": 1}
 
 
 # Unreadable.

@@ -1,8 +1,10 @@
 """What takes half a minute and more; it runs beside all the other tests."""
 
+import contextlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,12 +21,33 @@ SECONDS = 30
 HOLD_SECONDS = 60  # how long a file that was renamed away must be quiet
 
 
+@contextlib.contextmanager
+def following(*arguments):
+    """A daemon, stopped and checked as the fixture does it for other tests."""
+    daemon = support.Exporter(*arguments)
+    try:
+        yield daemon
+        daemon.stop()
+    except BaseException:
+        daemon.kill()
+        raise
+    daemon.check_end()
+
+
+def wait_until_let_go(daemon, path):
+    """path is held; wait until it has been quiet for its minute."""
+    assert daemon.has_open(path)
+    wait_for(
+        lambda: not daemon.has_open(path), HOLD_SECONDS + 30,
+        f"{path} to be let go", interval=0.25,
+    )
+
+
 def tortured():
     """Half a minute of torture.py, followed and scraped now and then."""
     with tempfile.TemporaryDirectory(prefix="accesslog-e2e-torture-") as folder:
         path = pathlib.Path(folder) / "access.log"
-        daemon = support.Exporter(path)
-        try:
+        with following(path) as daemon:
             writer = subprocess.Popen(
                 [sys.executable, pathlib.Path(__file__).with_name("torture.py"),
                  path, str(LINES_PER_SECOND), str(SECONDS)],
@@ -38,11 +61,6 @@ def tortured():
             final = daemon.scrape()
             window(1)
             later = daemon.scrape()
-            daemon.stop()
-        except BaseException:
-            daemon.kill()
-            raise
-        daemon.check_end()
     return truth, scrapes, final, later
 
 
@@ -77,8 +95,7 @@ def held():
     """A rotated file, quiet for its minute; its last line never got its newline."""
     with tempfile.TemporaryDirectory(prefix="accesslog-e2e-hold-") as folder:
         log = support.Log(pathlib.Path(folder) / "access.log")
-        daemon = support.Exporter(log.path)
-        try:
+        with following(log.path) as daemon:
             log.write(5)
             line = log.text()[:-1]
             log.raw(line)
@@ -89,18 +106,10 @@ def held():
             window(HOLD_SECONDS / 2)
             still_open = daemon.has_open(old_path)
             log.write(2)
-            wait_for(
-                lambda: not daemon.has_open(old_path), HOLD_SECONDS + 30,
-                "the old file to be let go", interval=0.25,
-            )
+            wait_until_let_go(daemon, old_path)
             seconds = time.monotonic() - start
             last = daemon.scrape()
             log.close()
-            daemon.stop()
-        except BaseException:
-            daemon.kill()
-            raise
-        daemon.check_end()
     return log, len(line), first, still_open, seconds, last
 
 
@@ -121,8 +130,7 @@ def written_to_while_held():
     """A writer that stays: the old file is kept for as long as it is written."""
     with tempfile.TemporaryDirectory(prefix="accesslog-e2e-stay-") as folder:
         log = support.Log(pathlib.Path(folder) / "access.log")
-        daemon = support.Exporter(log.path)
-        try:
+        with following(log.path) as daemon:
             old = os.dup(log.fd)
             old_path = log.rename()
             log.open().write(5)
@@ -135,11 +143,6 @@ def written_to_while_held():
             last = daemon.scrape()
             os.close(old)
             log.close()
-            daemon.stop()
-        except BaseException:
-            daemon.kill()
-            raise
-        daemon.check_end()
     return log, kept, last
 
 
@@ -150,11 +153,141 @@ def test_a_renamed_file_is_kept_while_it_is_written_to(outcome):
     assert_counted(None, log, metrics=last)
 
 
+def matched_by_a_glob_after_its_minute():
+    """logrotate's .1 under a file's own argument and under a glob's."""
+    with tempfile.TemporaryDirectory(prefix="accesslog-e2e-both-") as folder:
+        log = support.Log(pathlib.Path(folder) / "access.log")
+        with following(log.path, f"{log.path}*") as daemon:
+            log.write(100)
+            daemon.scrape()
+            old_path = log.rename()
+            log.open().write(10)
+            first = daemon.scrape()
+            wait_until_let_go(daemon, old_path)
+            log.write(1)
+            # The directory changes, so that the glob is looked at once more.
+            old_path.with_name("other").touch()
+            last = [daemon.scrape(), daemon.scrape()]
+            log.close()
+    return log, first, last
+
+
+@pytest.mark.background.with_args(matched_by_a_glob_after_its_minute)
+def test_a_file_that_was_let_go_is_not_new_to_a_glob(outcome):
+    log, first, last = outcome
+    assert first.total("accesslog_requests_total") == 110
+    for metrics in last:
+        assert_counted(None, log, metrics=metrics)
+        assert metrics.total("accesslog_requests_total") == 111
+        assert metrics.total("accesslog_exporter_read_bytes_total") == log.grown
+
+
+def copied_from_a_file_that_was_let_go():
+    """`cp access.log access.log.bak`, of a log too short to be sure about."""
+    with tempfile.TemporaryDirectory(prefix="accesslog-e2e-copy-") as folder:
+        glob = pathlib.Path(folder) / "access.log*"
+        log = support.Log(glob.with_name("access.log"), source=glob)
+        with following(glob) as daemon:
+            log.write(20)
+            daemon.scrape()
+            shutil.copyfile(log.path, f"{log.path}.bak")
+            first = daemon.scrape()
+            old_path = log.rename()
+            log.open().write(5)
+            daemon.scrape()
+            wait_until_let_go(daemon, old_path)
+            log.write(1)
+            glob.with_name("other").touch()
+            last = [daemon.scrape(), daemon.scrape()]
+            log.close()
+    return log, first, last
+
+
+@pytest.mark.background.with_args(copied_from_a_file_that_was_let_go)
+def test_a_short_copy_is_not_counted_after_its_original_was_let_go(outcome):
+    log, first, last = outcome
+    assert first.total("accesslog_requests_total") == 20
+    for metrics in last:
+        assert_counted(None, log, metrics=metrics)
+        assert metrics.total("accesslog_requests_total") == 26
+
+
+def away_for_longer_than_its_minute():
+    """Renamed away and, long after, back: the same file at the same path."""
+    with tempfile.TemporaryDirectory(prefix="accesslog-e2e-away-") as folder:
+        log = support.Log(pathlib.Path(folder) / "access.log")
+        log.write(1000)
+        log.forget()
+        with following(log.path) as daemon:
+            log.write(5)
+            daemon.scrape()
+            away = log.rename(".away")
+            first = daemon.scrape()
+            wait_until_let_go(daemon, away)
+            daemon.scrape()
+            os.rename(away, log.path)
+            back = daemon.scrape()
+            log.write(1)
+            last = daemon.scrape()
+            log.close()
+    return log, first, back, last
+
+
+@pytest.mark.background.with_args(away_for_longer_than_its_minute)
+def test_a_file_that_was_let_go_and_comes_back_is_not_read_again(outcome):
+    log, first, back, last = outcome
+    for metrics in (first, back):
+        assert metrics.total("accesslog_requests_total") == 5
+    assert_counted(None, log, metrics=last)
+    assert last.total("accesslog_requests_total") == 6
+    assert last.value("accesslog_exporter_files", state="following") == 1
+
+
+def linked_to_again_after_its_minute():
+    """A link that is moved on to another file, and long after back."""
+    with tempfile.TemporaryDirectory(prefix="accesslog-e2e-link-") as folder:
+        link = pathlib.Path(folder) / "current"
+
+        def point(log):
+            fresh = link.with_name("current.new")
+            fresh.symlink_to(log.path.name)
+            os.rename(fresh, link)
+
+        one = support.Log(link.with_name("a.log"), source=link)
+        two = support.Log(link.with_name("b.log"), source=link)
+        one.write(3)
+        one.forget()  # there before the start
+        two.write(3)
+        point(one)
+        with following(link) as daemon:
+            one.write(100)
+            daemon.scrape()
+            point(two)
+            first = daemon.scrape()
+            wait_until_let_go(daemon, one.path)
+            daemon.scrape()
+            point(one)
+            last = [daemon.scrape(), daemon.scrape()]
+            one.write(2)
+            last.append(daemon.scrape())
+            one.close()
+            two.close()
+    return one, two, first, last
+
+
+@pytest.mark.background.with_args(linked_to_again_after_its_minute)
+def test_a_link_back_to_a_file_that_was_let_go_reads_on_where_it_was(outcome):
+    one, two, first, last = outcome
+    for metrics in (first, *last[:2]):
+        assert metrics.total("accesslog_requests_total") == 103
+    assert last[2].total("accesslog_requests_total") == 105
+    assert_counted(None, one, two, metrics=last[2])
+
+
 def idle_clients():
     """One that says nothing, and one that never ends what it says."""
     with tempfile.TemporaryDirectory(prefix="accesslog-e2e-idle-") as folder:
-        daemon = support.Exporter(pathlib.Path(folder) / "access.log")
-        try:
+        with following(pathlib.Path(folder) / "access.log") as daemon:
             host, port = daemon.addresses[0].rsplit(":", 1)
             closed = []
             for text in (b"", b"GET /metrics HTTP/1.1\r\nHost:"):
@@ -165,11 +298,6 @@ def idle_clients():
                         closed.append(not client.recv(1))
                     except ConnectionResetError:
                         closed.append(True)
-            daemon.stop()
-        except BaseException:
-            daemon.kill()
-            raise
-        daemon.check_end()
     return closed
 
 

@@ -1,5 +1,7 @@
 """SIGTERM and SIGINT: status 0 within a second, whatever it is doing."""
 
+import concurrent.futures
+import shutil
 import signal
 import threading
 
@@ -34,19 +36,30 @@ def test_twice(exporter, log, number):
     daemon.stop(number)
 
 
+LINE = b'192.0.2.1 - - [20/Nov/2026:15:40:00 +0000] "GET / HTTP/1.1" 200 12 "-" "e2e"\n'
+
+
 @pytest.fixture(scope="module")
 def backlog(tmp_path_factory):
     """A log that takes some seconds to read: 1.5 GiB."""
     path = tmp_path_factory.mktemp("backlog") / "access.log"
-    line = (
-        b'192.0.2.1 - - [20/Nov/2026:15:40:00 +0000] "GET / HTTP/1.1" 200 12 "-" "e2e"\n'
-    )
-    block = line * 50_000
+    block = LINE * 50_000
     with open(path, "wb") as file:
         while file.tell() < 1.5 * 1024**3:
             file.write(block)
     yield path, path.stat().st_size
     path.unlink()
+
+
+@pytest.fixture(scope="module")
+def backlogs(tmp_path_factory):
+    """As much in 400 logs of 4 MiB: a turn of each takes as long as all."""
+    folder = tmp_path_factory.mktemp("backlogs")
+    block = LINE * (4 * 1024**2 // len(LINE))
+    for i in range(400):
+        (folder / f"site-{i}.log").write_bytes(block)
+    yield folder / "*.log", 400 * len(block)
+    shutil.rmtree(folder)
 
 
 @both
@@ -90,6 +103,17 @@ def test_while_a_scrape_waits_for_the_backlog(exporter, backlog, number):
             assert read + metrics.total("accesslog_exporter_lag_bytes") == size
 
 
+@both
+@pytest.mark.parametrize("options", [[], ["--format=%{COMBINED}"]], ids=["auto", "grok"])
+@pytest.mark.parametrize("n_read", [0, 10_000_000])
+def test_while_many_files_are_behind(exporter, backlogs, number, options, n_read):
+    glob, size = backlogs
+    daemon = exporter("--read-from=beginning", *options, glob, settled=False)
+    support.wait_for(lambda: daemon.bytes_read() >= n_read)
+    assert daemon.bytes_read() < size
+    daemon.stop(number)
+
+
 def test_a_scrape_of_a_backlog_is_answered_in_time(exporter, backlog):
     """Bounded by a second; what is not read yet is lag, and the sum is right."""
     path, size = backlog
@@ -101,6 +125,25 @@ def test_a_scrape_of_a_backlog_is_answered_in_time(exporter, backlog):
     lag = metrics.total("accesslog_exporter_lag_bytes")
     assert lag > 0, "the backlog is too small for this machine"
     assert read + lag == size
+
+
+def test_scrapes_of_a_backlog_wait_together(exporter, backlog):
+    """Eight at once take as long as one: none waits until another is answered."""
+    path, size = backlog
+    daemon = exporter("--read-from=beginning", path, settled=False)
+
+    def scrape(_):
+        begun = support.time.monotonic()
+        return daemon.scrape(), support.time.monotonic() - begun
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(scrape, range(8)))
+    assert max(seconds for _, seconds in answers) < 2.5 * support.SLOW
+    for metrics, _ in answers:
+        read = metrics.total("accesslog_exporter_read_bytes_total")
+        lag = metrics.total("accesslog_exporter_lag_bytes")
+        assert lag > 0, "the backlog is too small for this machine"
+        assert read + lag == size
 
 
 def test_the_scrapers_timeout_shortens_the_wait(exporter, backlog):

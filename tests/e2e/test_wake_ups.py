@@ -53,6 +53,26 @@ def test_a_missing_file_in_a_directory_that_is_there_causes_none(exporter, logs)
     assert daemon.wake_ups() - before == 0
 
 
+def test_a_missing_directory_causes_none_and_is_noticed(exporter, make_log, logs):
+    """The nearest directory above it is watched, and the one below as it comes."""
+    folder = logs / "a" / "b"
+    many = []
+    daemon = exporter(folder / "access.log", logs / "c" / "*" / "access.log")
+    settled(daemon)
+    before = daemon.wake_ups()
+    window(3)
+    assert daemon.wake_ups() - before == 0
+    for path, source in (
+        (folder / "access.log", folder / "access.log"),
+        (logs / "c" / "d" / "access.log", logs / "c" / "*" / "access.log"),
+    ):
+        path.parent.mkdir(parents=True)
+        many.append(make_log(path, source=source))
+        many[-1].write(5)
+        wait_for(lambda path=path: daemon.has_open(path))
+        assert_counted(daemon, *many)
+
+
 @pytest.mark.parametrize("rate", [1000, 10_000])
 def test_a_busy_file_causes_a_handful_whatever_the_rate(exporter, log, rate):
     """A write a line, as an unbuffered server does; nobody scrapes meanwhile."""
@@ -87,6 +107,31 @@ def test_a_busy_file_is_read_while_nobody_asks(exporter, log):
     # 250 ms at 5,000 lines of 120 bytes are 150 kB; ten times that is "piles up".
     assert worst < 1_500_000 * support.SLOW
     assert_counted(daemon, log)
+
+
+@pytest.mark.skipif(support.SANITIZED, reason="a sanitizer's cost is not the exporter's")
+def test_busy_directories_of_a_glob_cost_no_more_than_their_lines(exporter, make_log, logs):
+    """A look at each of them is no look at the whole glob."""
+    glob = logs / "*" / "access.log"
+    many = []
+    for i in range(400):
+        (logs / f"host-{i}").mkdir()
+        many.append(make_log(logs / f"host-{i}" / "access.log", source=glob))
+    daemon = exporter(glob)
+    n_written = 0
+    measured = None
+    # Each gets seven lines a second; the first seconds bring them up to it.
+    for due in support.paced(2800, 6):
+        for _ in range(due):
+            many[n_written % len(many)].write(1)
+            n_written += 1
+        if not measured and n_written >= 2800 * 3:
+            measured = time.monotonic(), daemon.cpu_seconds()
+    seconds = time.monotonic() - measured[0]
+    share = (daemon.cpu_seconds() - measured[1]) / seconds
+    assert 2 < seconds
+    assert share < 0.25 * support.SLOW, f"{share:.0%} of a core"
+    assert_counted(daemon, *many)
 
 
 def test_busy_and_then_idle_again(exporter, log):

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "accesslog/bounds.h"
+#include "accesslog/explain.h"
 #include "accesslog/fields.h"
 #include "accesslog/format.h"
 #include "accesslog/pattern.h"
@@ -94,6 +95,29 @@ match_lines(struct pattern *all, struct pattern *few, size_t few_slots)
 	}
 }
 
+/* Where a line stops fitting is inside of it, and is said in words. */
+static void
+explain_lines(const struct format *f)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct str line = fuzz_exact(lines[i]);
+		struct explain e;
+		struct buf expected;
+		int error;
+
+		buf_init(&expected, 4096);
+		error = explain_line(f, line, &e, &expected);
+		assert(!error || error == -EINVAL);
+		assert(error ||
+		    (e.offset <= line.len && e.n_items <= f->n_core &&
+			expected.len));
+		buf_release(&expected);
+		free((char *)(uintptr_t)line.data);
+	}
+}
+
 /* The fields of the core come first, so that they have the same slots. */
 static void
 check_pattern(const struct format *f, const struct fields *all)
@@ -135,6 +159,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)fields_add(&all, STR("status"));
 		check_format(format, &all);
 		check_pattern(format, &all);
+		explain_lines(format);
 		format_destroy(format);
 	}
 	free((char *)(uintptr_t)text.data);

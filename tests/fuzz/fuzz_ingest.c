@@ -40,7 +40,7 @@ init(void)
 
 	assert(!registry_create(1, &registry));
 	assert(!metrics_init(&metrics, registry));
-	assert(!ingest_create(&metrics, true, &ingest));
+	assert(!ingest_create(&metrics, NULL, true, &ingest, &reason));
 	for (i = 0; i < N_FORMATS; i++)
 		assert(!ingest_add_source(ingest, str_from(formats[i]),
 		    str_from(formats[i]), &sources[i], &reason));

@@ -163,7 +163,6 @@ __wrap_strndup(const char *text, size_t n)
  */
 
 static pcre2_general_context *general;
-static pcre2_compile_context *compiling;
 
 static void *
 pcre2_malloc(size_t n, void *data)
@@ -182,34 +181,29 @@ pcre2_free(void *p, void *data)
 static void __attribute__((constructor)) create_contexts(void)
 {
 	general = pcre2_general_context_create(pcre2_malloc, pcre2_free, NULL);
-	compiling = pcre2_compile_context_create(general);
-	if (!compiling)
+	if (!general)
 		abort();
 }
 
 static void __attribute__((destructor)) free_contexts(void)
 {
-	pcre2_compile_context_free(compiling);
 	pcre2_general_context_free(general);
 }
 
-pcre2_code *__real_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE len,
-    uint32_t options, int *error, PCRE2_SIZE *offset,
-    pcre2_compile_context *context);
-pcre2_code *__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE len,
-    uint32_t options, int *error, PCRE2_SIZE *offset,
-    pcre2_compile_context *context);
+pcre2_compile_context *__real_pcre2_compile_context_create_8(
+    pcre2_general_context *context);
+pcre2_compile_context *__wrap_pcre2_compile_context_create_8(
+    pcre2_general_context *context);
 pcre2_match_context *__real_pcre2_match_context_create_8(
     pcre2_general_context *context);
 pcre2_match_context *__wrap_pcre2_match_context_create_8(
     pcre2_general_context *context);
 
-pcre2_code *
-__wrap_pcre2_compile_8(PCRE2_SPTR pattern, PCRE2_SIZE len, uint32_t options,
-    int *error, PCRE2_SIZE *offset, pcre2_compile_context *context)
+pcre2_compile_context *
+__wrap_pcre2_compile_context_create_8(pcre2_general_context *context)
 {
-	return __real_pcre2_compile_8(pattern, len, options, error, offset,
-	    context ? context : compiling);
+	return __real_pcre2_compile_context_create_8(
+	    context ? context : general);
 }
 
 pcre2_match_context *

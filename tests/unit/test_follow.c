@@ -28,8 +28,8 @@ static const struct {
 	{ SIZE + 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
 	{ UINT64_MAX, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
 	/* Shorter than seen, but not than read: an editor at the last line. */
-	{ SIZE - 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
-	{ OFFSET, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 0 },
+	{ SIZE - 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, 1 },
+	{ OFFSET, FOLLOW_ANCHOR_MATCHES, FOLLOW_READ_ON, SIZE - OFFSET },
 
 	/* Cut: shorter than what was read, whatever the anchor says. */
 	{ OFFSET - 1, FOLLOW_ANCHOR_MATCHES, FOLLOW_TRUNCATED, 300 },
@@ -141,27 +141,38 @@ files_are_the_same_by_device_and_inode(void **state)
 }
 
 static void
-a_held_file_is_let_go_when_it_was_quiet_for_long_enough(void **state)
+bytes_that_are_gone_and_were_not_read_are_lost(void **state)
 {
-	const struct follow_known known = { ours, SIZE, SIZE };
+	const struct follow_known known = { ours, 100, 250 };
+	const struct follow_seen seen = { .size_bytes = 180,
+		.anchor = FOLLOW_ANCHOR_MATCHES,
+		.path_exists = true,
+		.path_id = ours };
+	struct follow_decision d = follow_decide(&known, &seen);
 
 	(void)state;
-	assert_false(follow_finished(&known, 5000, 5000, 60000));
-	assert_false(follow_finished(&known, 5000, 64999, 60000));
-	assert_true(follow_finished(&known, 5000, 65000, 60000));
-	assert_true(follow_finished(&known, 0, UINT64_MAX, 60000));
-	assert_true(follow_finished(&known, 5000, 5000, 0));
+	assert_int_equal(d.content, FOLLOW_READ_ON);
+	assert_int_equal(d.lost_bytes, 70);
+}
+
+static void
+a_held_file_is_let_go_when_it_was_quiet_for_long_enough(void **state)
+{
+	(void)state;
+	assert_false(follow_finished(5000, 5000, 60000));
+	assert_false(follow_finished(5000, 64999, 60000));
+	assert_true(follow_finished(5000, 65000, 60000));
+	assert_true(follow_finished(0, UINT64_MAX, 60000));
+	assert_true(follow_finished(5000, 5000, 0));
 }
 
 static void
 a_clock_that_steps_back_only_prolongs_the_holding(void **state)
 {
-	const struct follow_known known = { ours, SIZE, SIZE };
-
 	(void)state;
-	assert_false(follow_finished(&known, 5000, 4999, 0));
-	assert_false(follow_finished(&known, 100000, 0, 60000));
-	assert_false(follow_finished(&known, UINT64_MAX, 0, 1));
+	assert_false(follow_finished(5000, 4999, 0));
+	assert_false(follow_finished(100000, 0, 60000));
+	assert_false(follow_finished(UINT64_MAX, 0, 1));
 }
 
 int
@@ -174,6 +185,8 @@ main(void)
 		cmocka_unit_test(
 		    an_unread_file_that_is_empty_now_is_just_read_on),
 		cmocka_unit_test(files_are_the_same_by_device_and_inode),
+		cmocka_unit_test(
+		    bytes_that_are_gone_and_were_not_read_are_lost),
 		cmocka_unit_test(
 		    a_held_file_is_let_go_when_it_was_quiet_for_long_enough),
 		cmocka_unit_test(

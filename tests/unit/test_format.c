@@ -161,6 +161,21 @@ groups_and_assertions_keep_their_heads_and_quantifiers(void **state)
 }
 
 static void
+a_prefix_says_which_syntax_it_is(void **state)
+{
+	(void)state;
+	check("grok:" S "%h", S_ITEMS " | \"%h\"");
+	check("regex:%{STATUS:x}(?<status>\\d+)$",
+	    "\"%{STATUS:x}\" <status /\\d+/ > | /$/");
+	check("regex:(?<status>a)|b", "/(?:/ <status \"a\" > /|/ \"b\" /)/ |");
+	check("(?<status>\\d+) $status %h",
+	    "<status /\\d+/ > | \" \" /$/ "
+	    "\"status %h\"");
+	check("nginx:$status %h", S_ITEMS " | \" %h\"");
+	check("apache:%>s $x", S_ITEMS " | \" $x\"");
+}
+
+static void
 comments_are_left_out(void **state)
 {
 	(void)state;
@@ -283,8 +298,10 @@ what_is_wrong_is_said_with_its_column(void **state)
 	} cases[] = {
 		{ "", 0, "is not a format" },
 		{ "nonsense", 0, "\"nonsense\" is not a format" },
-		{ "$remote_addr", 0, "is not a format" },
-		{ "%h %l %u", 0, "is not a format" },
+		{ "grok:nonsense", 0, "none of the fields" },
+		{ "regex:%{STATUS:status}", 0, "none of the fields" },
+		{ "regex:(?<status>a) (b", 22, "\"(\" without \")\"" },
+		{ "grok:" S " (b", 25, "\"(\" without \")\"" },
 		{ "STATUS", 0, "is not a format" },
 		{ "%{PORT}", 0, "none of the fields" },
 		{ "%{PORT:x}", 0, "none of the fields" },
@@ -533,6 +550,7 @@ main(void)
 		cmocka_unit_test(a_named_group_is_a_field),
 		cmocka_unit_test(
 		    groups_and_assertions_keep_their_heads_and_quantifiers),
+		cmocka_unit_test(a_prefix_says_which_syntax_it_is),
 		cmocka_unit_test(comments_are_left_out),
 		cmocka_unit_test(classes_are_taken_whole),
 		cmocka_unit_test(escapes_are_literal_where_they_escape_a_sign),

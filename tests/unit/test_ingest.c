@@ -56,7 +56,9 @@ begin_with(struct fixture *f, const char *format, bool with_zeros)
 	*f = (struct fixture){ 0 };
 	assert_int_equal(registry_create(1, &f->registry), 0);
 	assert_int_equal(metrics_init(&f->metrics, f->registry), 0);
-	assert_int_equal(ingest_create(&f->metrics, with_zeros, &f->ingest), 0);
+	assert_int_equal(
+	    ingest_create(&f->metrics, NULL, with_zeros, &f->ingest, &reason),
+	    0);
 	assert_int_equal(ingest_add_source(f->ingest, STR("log"),
 			     str_from(format), &f->source, &reason),
 	    0);
@@ -1024,12 +1026,13 @@ creation_survives_every_failed_allocation(void **state)
 		struct registry *registry;
 		struct metrics metrics;
 		struct ingest *ingest = NULL;
+		struct config_error reason;
 		int error;
 
 		assert_int_equal(registry_create(1, &registry), 0);
 		assert_int_equal(metrics_init(&metrics, registry), 0);
 		support_fail_allocation(n);
-		error = ingest_create(&metrics, true, &ingest);
+		error = ingest_create(&metrics, NULL, true, &ingest, &reason);
 		support_stop_failing();
 		failed = support_did_fail();
 		/* A pattern can do without JIT. */

@@ -146,7 +146,9 @@ names_end_with_their_unit(void **state)
 		    strstr(defined[i].unit, "kilo") ||
 		    strstr(defined[i].unit, "minutes"))
 			fail_msg("%s in %s", defined[i].name, defined[i].unit);
-		assert_int_equal(!*defined[i].unit, ends_with(name, "_info"));
+		/* Facts and flags have none. */
+		assert_int_equal(!*defined[i].unit,
+		    ends_with(name, "_info") || ends_with(name, "_successful"));
 	}
 }
 
@@ -219,8 +221,65 @@ one_registry_has_them_once(void **state)
 {
 	struct fixture *f = *state;
 	struct metrics again;
+	size_t i;
 
-	assert_int_equal(metrics_init(&again, f->registry), -EEXIST);
+	assert_int_equal(metrics_init(&again, f->registry), 0);
+	for (i = 0; i < METRICS_N; i++)
+		assert_ptr_equal(again.family[i], f->metrics.family[i]);
+}
+
+static void
+a_name_with_other_labels_is_taken(void **state)
+{
+	static const char *const site[] = { "site" };
+	struct registry_spec spec = { .name = "accesslog_requests_total",
+		.help = "Help.",
+		.n_labels = 1,
+		.labels = site };
+	struct registry_family *family;
+	struct registry *r;
+	struct metrics metrics;
+
+	(void)state;
+	assert_int_equal(registry_create(1, &r), 0);
+	assert_int_equal(registry_add_family(r, &spec, &family), 0);
+	assert_int_equal(metrics_init(&metrics, r), -EEXIST);
+	registry_destroy(r);
+}
+
+static void
+families_out_of_use_are_retired_and_still_published(void **state)
+{
+	struct fixture *f = *state;
+	struct registry_spec specs[2] = {
+		{ .name = "more_total", .help = "Help.", .max_series = 7 },
+		{ 0 }
+	};
+	struct registry_family *families[2];
+	uint32_t index;
+
+	metrics_spec(METRICS_REQUESTS, &specs[1]);
+	families[1] = f->metrics.family[METRICS_REQUESTS];
+	assert_int_equal(
+	    registry_prepare_family(f->registry, &specs[0], &families[0]), 0);
+	assert_int_equal(registry_series(families[0], NULL, &index), 0);
+	metrics_use(&f->metrics, families, specs, 2);
+
+	assert_ptr_equal(registry_find_family(f->registry, STR("more_total")),
+	    families[0]);
+	assert_int_equal(registry_spec(families[0])->max_series, 7);
+	assert_ptr_equal(
+	    registry_find_family(f->registry, STR("accesslog_requests_total")),
+	    families[1]);
+	assert_null(registry_find_family(f->registry,
+	    STR("accesslog_response_bytes_total")));
+	assert_int_equal(metrics_publish(&f->metrics), 0);
+	assert_int_equal(registry_n_series(f->metrics.family[METRICS_SERIES]),
+	    METRICS_N_ACCESS + 1);
+
+	/* Using the same again changes nothing. */
+	metrics_use(&f->metrics, families, specs, 2);
+	assert_int_equal(f->metrics.n_access, METRICS_N_ACCESS + 1);
 }
 
 /* The exposition of one family. */
@@ -283,7 +342,7 @@ series_of_the_logs_metrics_are_published(void **state)
 	    0);
 	assert_int_equal(metrics_publish(&f->metrics), 0);
 	assert_family(f, METRICS_SERIES,
-	    "# HELP accesslog_exporter_series Series of a metric.\n"
+	    "# HELP accesslog_exporter_series Label combinations that a metric has now.\n"
 	    "# TYPE accesslog_exporter_series gauge\n"
 	    "accesslog_exporter_series{metric=\"accesslog_requests_total\"} "
 	    "2\n"
@@ -379,6 +438,8 @@ main(void)
 		TEST(labels_can_be_labels_and_differ),
 		TEST(buckets_of_histograms_rise),
 		TEST(one_registry_has_them_once),
+		TEST(a_name_with_other_labels_is_taken),
+		TEST(families_out_of_use_are_retired_and_still_published),
 		TEST(values_are_set_and_added_by_label),
 		TEST(series_of_the_logs_metrics_are_published),
 		TEST(additions_past_the_maximum_are_published),

@@ -515,14 +515,206 @@ a_specification_is_copied(void **state)
 static void
 a_name_is_taken_once(void **state)
 {
-	struct registry_spec spec = { .name = "a", .help = "Help." };
+	static const char *const other_labels[] = { "host", "path" };
+	static const struct decimal other_bounds[] = { { 0, 5000000 }, { 1, 0 },
+		{ 11, 0 } };
+	const struct registry_spec taken = { .name = "a",
+		.help = "Help.",
+		.type = REGISTRY_HISTOGRAM,
+		.n_labels = 2,
+		.labels = two_labels,
+		.n_bounds = 3,
+		.bounds = bounds };
+	struct registry_spec different[6];
 	struct registry *r = new_registry(SEED);
-	struct registry_family *f = NULL;
+	struct registry_family *f, *g = NULL;
+	size_t i;
 
 	(void)state;
-	(void)add_family(r, "a", 0, NULL, 0);
-	assert_int_equal(registry_add_family(r, &spec, &f), -EEXIST);
-	assert_null(f);
+	assert_int_equal(registry_add_family(r, &taken, &f), 0);
+	for (i = 0; i < 6; i++)
+		different[i] = taken;
+	different[0].type = REGISTRY_COUNTER;
+	different[1].n_labels = 1;
+	different[2].labels = other_labels;
+	different[3].n_bounds = 2;
+	different[4].bounds = other_bounds;
+	different[5].max_value_bytes = 9;
+	for (i = 0; i < 6; i++)
+		assert_int_equal(registry_add_family(r, &different[i], &g),
+		    -EEXIST);
+	assert_null(g);
+	registry_destroy(r);
+}
+
+static void
+the_same_family_is_found_again_with_its_series(void **state)
+{
+	struct registry_spec spec = { .name = "seconds",
+		.help = "Other help.",
+		.type = REGISTRY_HISTOGRAM,
+		.n_bounds = 3,
+		.bounds = bounds,
+		.max_series = 3 };
+	struct registry *r = new_registry(SEED);
+	struct registry_family *f = add_histogram(r, 3);
+	struct registry_family *g = NULL;
+	uint32_t index;
+
+	(void)state;
+	assert_int_equal(registry_series(f, NULL, &index), 0);
+	registry_observe(f, index, decimal_of(1));
+	assert_int_equal(registry_add_family(r, &spec, &g), 0);
+	assert_ptr_equal(g, f);
+	assert_int_equal(registry_n_series(g), 1);
+	assert_string_equal(registry_spec(g)->help, "Help.");
+	assert_int_equal(registry_spec(g)->max_series, 3);
+	registry_destroy(r);
+}
+
+static size_t
+n_in_snapshot(struct registry *r)
+{
+	struct registry_snapshot s;
+	size_t n;
+
+	assert_int_equal(registry_snapshot(r, &s), 0);
+	n = s.n_families;
+	registry_snapshot_release(&s);
+	return n;
+}
+
+static void
+a_retired_family_is_not_shown_and_goes_on_when_it_is_added_again(void **state)
+{
+	struct registry_spec spec = { .name = "a",
+		.help = "Help.",
+		.n_labels = 1,
+		.labels = one_label };
+	struct registry *r = new_registry(SEED);
+	struct registry_family *f = add_family(r, "a", 1, one_label, 0);
+	struct registry_family *g = add_family(r, "b", 1, one_label, 0);
+	struct registry_family *other, *again;
+
+	(void)state;
+	registry_add(f, numbered(f, 200), decimal_of(2));
+	registry_add(g, numbered(g, 200), decimal_of(3));
+	registry_retire_family(f);
+	assert_int_equal(n_in_snapshot(r), 1);
+	assert_null(registry_find_family(r, STR("a")));
+	assert_ptr_equal(registry_find_family(r, STR("b")), g);
+
+	/* Its name is free, also for one with other labels. */
+	other = add_family(r, "a", 2, two_labels, 0);
+	assert_ptr_not_equal(other, f);
+	assert_int_equal(registry_add_family(r, &spec, &again), -EEXIST);
+	registry_retire_family(other);
+
+	assert_int_equal(registry_add_family(r, &spec, &again), 0);
+	assert_ptr_equal(again, f);
+	registry_add(f, numbered(f, 200), decimal_of(5));
+	assert_value(r, f, numbered(f, 200), 7, 0);
+	assert_int_equal(n_in_snapshot(r), 2);
+	registry_destroy(r);
+}
+
+static void
+a_prepared_family_is_not_shown_until_it_is_revived(void **state)
+{
+	struct registry_spec spec = { .name = "a",
+		.help = "Help.",
+		.n_labels = 2,
+		.labels = two_labels };
+	struct registry *r = new_registry(SEED);
+	struct registry_family *shown = add_family(r, "a", 1, one_label, 0);
+	struct registry_family *prepared, *again;
+
+	(void)state;
+	assert_int_equal(registry_prepare_family(r, &spec, &prepared), 0);
+	assert_ptr_not_equal(prepared, shown);
+	assert_int_equal(n_in_snapshot(r), 1);
+	assert_ptr_equal(registry_find_family(r, STR("a")), shown);
+	assert_int_equal(registry_prepare_family(r, &spec, &again), 0);
+	assert_ptr_equal(again, prepared);
+
+	registry_retire_family(shown);
+	registry_revive_family(prepared, 9);
+	assert_ptr_equal(registry_find_family(r, STR("a")), prepared);
+	assert_int_equal(registry_spec(prepared)->max_series, 9);
+	registry_destroy(r);
+}
+
+static void
+values_of_a_series_can_be_read_back(void **state)
+{
+	struct registry *r = new_registry(SEED);
+	struct registry_family *f = add_family(r, "a", 2, two_labels, 0);
+	uint32_t first = series(f, "", "200");
+	uint32_t second = series(f, "a\"b", "");
+
+	(void)state;
+	assert_str(registry_value(f, first, 0), STR(""));
+	assert_str(registry_value(f, first, 1), STR("200"));
+	assert_str(registry_value(f, second, 0), STR("a\"b"));
+	assert_str(registry_value(f, second, 1), STR(""));
+	registry_destroy(r);
+}
+
+static void
+at_the_limit_of_bytes_limited_families_overflow(void **state)
+{
+	struct registry_spec spec = { .name = "limited",
+		.help = "Help.",
+		.n_labels = 1,
+		.labels = one_label,
+		.is_limited = true };
+	struct registry *r = new_registry(SEED);
+	struct registry_family *free_one = add_family(r, "free", 1, one_label,
+	    0);
+	struct registry_family *f;
+	uint32_t i, n;
+
+	(void)state;
+	assert_int_equal(registry_add_family(r, &spec, &f), 0);
+	registry_limit_bytes(r, 4096);
+	for (i = 0; i < 1000; i++) {
+		registry_add(f, numbered(f, i), decimal_of(1));
+		registry_add(free_one, numbered(free_one, i), decimal_of(1));
+	}
+	n = registry_n_series(f);
+	assert_in_range(n, 10, 100);
+	assert_in_range(registry_n_bytes(r), 4096, 4096 + 256);
+	assert_int_equal(registry_overflow(f), 1000 - (n - 1));
+	assert_value(r, f, series(f, "other", NULL), 1000 - (n - 1), 0);
+	assert_int_equal(registry_n_series(free_one), 1000);
+
+	/* What is there is found, and more room is used. */
+	assert_true(numbered(f, 3) == 3);
+	registry_limit_bytes(r, 1u << 20);
+	assert_true(numbered(f, 5000) == n);
+	registry_destroy(r);
+}
+
+static void
+overflow_of_a_series_that_was_found_is_counted_by_who_found_it(void **state)
+{
+	struct registry *r = new_registry(SEED);
+	struct registry_family *f = add_family(r, "a", 1, one_label, 2);
+	struct str values[] = { STR("1"), STR("2"), STR("3") };
+	bool overflowed = true;
+	uint32_t index;
+
+	(void)state;
+	assert_int_equal(
+	    registry_find_series(f, &values[0], &index, &overflowed), 0);
+	assert_false(overflowed);
+	assert_int_equal(
+	    registry_find_series(f, &values[1], &index, &overflowed), 0);
+	assert_true(overflowed);
+	assert_str(registry_text(f, index), STR("status=\"other\""));
+	assert_int_equal(registry_overflow(f), 0);
+	registry_count_overflow(f);
+	assert_int_equal(registry_overflow(f), 1);
 	registry_destroy(r);
 }
 
@@ -690,7 +882,7 @@ creation_survives_every_failed_allocation(void **state)
 	}
 	assert_true(n > 6);
 	assert_int_equal(error, 0);
-	assert_int_equal(registry_add_family(r, &spec, &f), -EEXIST);
+	assert_int_equal(n_in_snapshot(r), 1);
 	registry_destroy(r);
 }
 
@@ -808,6 +1000,17 @@ main(void)
 		    a_histogram_without_bounds_has_the_last_bucket_only),
 		cmocka_unit_test(a_specification_is_copied),
 		cmocka_unit_test(a_name_is_taken_once),
+		cmocka_unit_test(
+		    the_same_family_is_found_again_with_its_series),
+		cmocka_unit_test(
+		    a_retired_family_is_not_shown_and_goes_on_when_it_is_added_again),
+		cmocka_unit_test(
+		    a_prepared_family_is_not_shown_until_it_is_revived),
+		cmocka_unit_test(values_of_a_series_can_be_read_back),
+		cmocka_unit_test(
+		    at_the_limit_of_bytes_limited_families_overflow),
+		cmocka_unit_test(
+		    overflow_of_a_series_that_was_found_is_counted_by_who_found_it),
 		cmocka_unit_test(families_have_a_maximum),
 		cmocka_unit_test(a_snapshot_keeps_its_moment),
 		cmocka_unit_test(a_snapshot_of_nothing_is_empty),

@@ -1,0 +1,116 @@
+#include "app/config_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Returns 0 or -Exxx. */
+static int
+read_whole(const char *path, struct buf *ret_text)
+{
+	bool is_stdin = !strcmp(path, "-");
+	FILE *file = is_stdin ? stdin : fopen(path, "rbe");
+	int error = 0;
+
+	if (!file)
+		return -errno;
+	/* One byte more than is allowed tells that it is too large. */
+	buf_init(ret_text, BOUNDS_CONFIG_BYTES + 1 + BUFSIZ);
+	while (!error && ret_text->len <= BOUNDS_CONFIG_BYTES) {
+		char *end = buf_reserve(ret_text, BUFSIZ);
+		size_t n;
+
+		if (!end) {
+			error = buf_status(ret_text);
+			break;
+		}
+		errno = 0;
+		n = fread(end, 1, BUFSIZ, file);
+		ret_text->len += n;
+		if (n)
+			continue;
+		if (ferror(file))
+			error = errno ? -errno : -EIO;
+		break;
+	}
+	if (!is_stdin)
+		(void)fclose(file);
+	if (error)
+		buf_release(ret_text);
+	return error;
+}
+
+int
+config_file_load(const char *path, struct config **ret_config,
+    struct config_error *reterr)
+{
+	struct buf text;
+	int error = read_whole(path, &text);
+
+	if (error)
+		return error;
+	error = config_parse(buf_str(&text), ret_config, reterr);
+	buf_release(&text);
+	return error;
+}
+
+/* Whether file i of the command line stands there a second time. */
+static bool
+was_given_before(const struct options *o, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++) {
+		if (!strcmp(o->files[j], o->files[i]))
+			return true;
+	}
+	return false;
+}
+
+int
+config_file_compose(const struct options *o, struct config **ret_config,
+    struct config_error *reterr)
+{
+	struct config *c;
+	size_t i;
+	int error = o->config_file
+	    ? config_file_load(o->config_file, &c, reterr)
+	    : config_create(&c);
+
+	if (error)
+		return error;
+	if (o->n_files)
+		config_clear_sources(c);
+	for (i = 0; i < o->n_files && !error; i++) {
+		if (!was_given_before(o, i))
+			error = config_add_source(c, o->files[i], o->format);
+	}
+	if (!error && !c->n_sources)
+		error = config_error_set(reterr, 1, 1,
+		    "there is no source; write sources, or files on the "
+		    "command line");
+	if (error) {
+		config_destroy(c);
+		return error;
+	}
+	*ret_config = c;
+	return 0;
+}
+
+void
+config_file_explain(const struct options *o, int error,
+    const struct config_error *why, struct buf *out)
+{
+	if (error != -EINVAL)
+		buf_add_format(out, "%s: %s",
+		    o->config_file ? o->config_file : "configuration",
+		    strerror(-error));
+	else if (why->line)
+		buf_add_format(out, "%s:%zu:%zu: %s", o->config_file, why->line,
+		    why->column, why->text);
+	else if (why->column)
+		buf_add_format(out, "--format, column %zu: %s", why->column,
+		    why->text);
+	else
+		buf_add_format(out, "--format: %s", why->text);
+}

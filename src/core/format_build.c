@@ -1,0 +1,79 @@
+#include "format_build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int
+format_build_add(struct format_build *b, enum format_item_kind kind,
+    unsigned depth, unsigned shift, size_t column, struct str text)
+{
+	struct format *f = b->format;
+	struct format_item *last = f->n_items ? &f->items[f->n_items - 1]
+					      : NULL;
+	struct format_item *items;
+	const char *copy = buf_reserve(&f->text, text.len);
+
+	if (!copy)
+		return buf_status(&f->text) == -ENOMEM
+		    ? -ENOMEM
+		    : config_error_set(b->reterr, 0, column,
+			  "the format is longer than %u bytes with all its "
+			  "%%{NAME} written out; write a shorter one",
+			  BOUNDS_FORMAT_EXPANDED_BYTES);
+	buf_add(&f->text, text);
+
+	if (last && last->kind == kind && last->depth == depth &&
+	    (kind == FORMAT_LITERAL || kind == FORMAT_REGEX)) {
+		last->text.len += text.len; /* adjacent in f->text */
+		return 0;
+	}
+
+	if (f->n_items == BOUNDS_FORMAT_ITEMS)
+		return config_error_set(b->reterr, 0, column,
+		    "the format has more than %d pieces; write a shorter one",
+		    BOUNDS_FORMAT_ITEMS);
+	if (f->n_items == b->capacity) {
+		size_t capacity = b->capacity ? b->capacity * 2 : 64;
+
+		items = reallocarray(f->items, capacity, sizeof(*items));
+		if (!items)
+			return -ENOMEM;
+		f->items = items;
+		b->capacity = capacity;
+	}
+	f->items[f->n_items++] = (struct format_item){ .kind = kind,
+		.depth = depth,
+		.shift = shift,
+		.column = column,
+		.text = str_of(copy, text.len) };
+	return 0;
+}
+
+int
+format_build_open(struct format_build *b, bool is_field, unsigned shift,
+    size_t column, struct str head)
+{
+	int error;
+
+	if (b->depth == BOUNDS_FORMAT_DEPTH)
+		return config_error_set(b->reterr, 0, column,
+		    "more than %d groups inside one another; write fewer",
+		    BOUNDS_FORMAT_DEPTH);
+	error = format_build_add(b, is_field ? FORMAT_OPEN : FORMAT_REGEX,
+	    b->depth, shift, column, head);
+	if (error)
+		return error;
+	b->is_field[b->depth++] = is_field;
+	return 0;
+}
+
+int
+format_build_close(struct format_build *b, size_t column, struct str tail)
+{
+	unsigned inner = b->depth--;
+
+	if (b->is_field[b->depth])
+		return format_build_add(b, FORMAT_CLOSE, inner, 0, column,
+		    STR(""));
+	return format_build_add(b, FORMAT_REGEX, inner, 0, column, tail);
+}

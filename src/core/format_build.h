@@ -1,0 +1,36 @@
+/*
+ * A format under construction: what the readers of the syntaxes share.
+ *
+ * Texts are copied into the format.  Columns are those of the user's text.
+ * All return 0, -EINVAL with the error set, or -ENOMEM.
+ */
+#ifndef ACCESSLOG_FORMAT_BUILD_H
+#define ACCESSLOG_FORMAT_BUILD_H
+
+#include <stdbool.h>
+
+#include "accesslog/bounds.h"
+#include "accesslog/format.h"
+
+struct format_build {
+	struct format *format;
+	struct config_error *reterr;
+	size_t capacity; /* of format->items */
+	unsigned depth;
+	bool is_field[BOUNDS_FORMAT_DEPTH]; /* what was opened at each depth */
+};
+
+/* One item at a depth.  Adjacent literals and expressions become one. */
+int format_build_add(struct format_build *b, enum format_item_kind kind,
+    unsigned depth, unsigned shift, size_t column, struct str text)
+    __attribute__((warn_unused_result));
+
+/* Opens a group (head: its regex text) or a field (head: its name). */
+int format_build_open(struct format_build *b, bool is_field, unsigned shift,
+    size_t column, struct str head) __attribute__((warn_unused_result));
+
+/* tail: ")" with its quantifier; not used for a field. */
+int format_build_close(struct format_build *b, size_t column, struct str tail)
+    __attribute__((warn_unused_result));
+
+#endif
