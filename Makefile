@@ -105,9 +105,10 @@ $(B)/gen/revision: FORCE
 	    cat $@ 2>/dev/null || :); $(call note,"$$revision")
 
 $(B)/gen/patterns_table.h: patterns/embed.awk patterns/base.grok \
-		$(wildcard patterns/*.grok patterns/*.samples)
+		$(wildcard patterns/*.grok patterns/*.json patterns/*.samples)
 	$(say) GEN $@
-	$(Q)mkdir -p $(@D); LC_ALL=C awk -f $< $(sort $(filter %.grok,$^)) >$@
+	$(Q)mkdir -p $(@D); LC_ALL=C awk -f $< \
+	    $(sort $(filter %.grok %.json,$^)) >$@
 
 $(B)/%.o: src/%.c $(B)/gen/flags | deps
 	$(say) CC $<
@@ -209,7 +210,8 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(addprefix '$(DESTDIR)',$(BINDIR) $(DATADIR)/patterns \
 	    $(DATADIR)/examples $(MANDIR)/man5 $(MANDIR)/man8)
 	install -m 755 $(program) '$(DESTDIR)$(BINDIR)'
-	install -m 644 patterns/*.grok '$(DESTDIR)$(DATADIR)/patterns'
+	install -m 644 patterns/*.grok patterns/*.json \
+	    '$(DESTDIR)$(DATADIR)/patterns'
 	install -m 644 contrib/examples/*.yml '$(DESTDIR)$(DATADIR)/examples'
 	install -m 644 man/*.5 '$(DESTDIR)$(MANDIR)/man5'
 	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
@@ -218,7 +220,8 @@ install: all ## into PREFIX (/usr/local), below DESTDIR
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
-	    $(patsubst %,'$(DESTDIR)$(DATADIR)/%',$(wildcard patterns/*.grok)) \
+	    $(patsubst %,'$(DESTDIR)$(DATADIR)/%',\
+	        $(wildcard patterns/*.grok patterns/*.json)) \
 	    $(patsubst contrib/%,'$(DESTDIR)$(DATADIR)/%',\
 	        $(wildcard contrib/examples/*.yml)) \
 	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man5/%',$(wildcard man/*.5)) \

@@ -1,4 +1,4 @@
-# patterns/*.grok -> the rows of C tables, for src/core/patterns.c:
+# patterns/*.grok and *.json -> the rows of C tables, for src/core/patterns.c:
 #
 #     PATTERNS_ROW(BASE, "WORD", "\\b\\w+\\b", "", "")
 #     PATTERNS_ROW(FORMAT, "common", "%{...}", "what it is, in one line",
@@ -58,7 +58,7 @@ FNR == 1 {
 	end_format()
 	file = name = FILENAME
 	sub(/^.*\//, "", name)
-	sub(/\.grok$/, "", name)
+	sub(/\.(grok|json)$/, "", name)
 	is_base = name == "base"
 	expression = description = ""
 }

@@ -16,7 +16,8 @@ _accesslog_exporter() {
 	case $option in
 	--format)
 		choices='auto common combined vhost_combined nginx_timed
-		    apache_timed'
+		    apache_timed json apache_json caddy_json envoy_json
+		    nginx_json traefik_json'
 		;;
 	--read-from) choices='end beginning' ;;
 	--log.level) choices='debug info warn error' ;;

@@ -1,7 +1,8 @@
 /*
  * One parsed line: a value for each field in use, as slices into the line,
  * and the numbers decoded from them.  Nothing is owned; it lives as long as
- * the line.
+ * the line.  Texts of JSON that had escapes lie in the parser instead, until
+ * it reads its next line.
  */
 #ifndef ACCESSLOG_ENTRY_H
 #define ACCESSLOG_ENTRY_H
@@ -21,6 +22,7 @@ struct entry {
 	struct decimal number[BOUNDS_FIELDS]; /* where its bit is set below */
 	uint64_t has_number; /* bit i: number[i] was decoded */
 	uint64_t errors; /* bit i: the field is there and does not fit */
+	uint32_t n_repairs; /* what the line needed to be JSON (json.h) */
 };
 
 #define ENTRY_BIT(slot) (UINT64_C(1) << (slot))

@@ -11,6 +11,7 @@
  *	                                 patterns/, and %{NAME:field} captures
  *	%{NUMBER:request_time:us}        the unit, where it is not seconds
  *	regex:(?<status>[0-9]+) .*       a regular expression and nothing else
+ *	json                             lines of JSON (format_json.h)
  *
  * nginx:, apache: and grok: in front settle what the text leaves open.
  *
@@ -23,6 +24,12 @@
  *
  * Its core ends with the last of request, status and bytes; a line is a
  * request when its core fits (DESIGN.md, section 5).
+ *
+ * Of JSON, the items are fields with their paths, in no order; its core is any
+ * of request, status and bytes:
+ *
+ *	json: status=status request_time=duration:ms
+ *	      OPEN LITERAL "status" CLOSE OPEN LITERAL "duration" CLOSE
  */
 #ifndef ACCESSLOG_FORMAT_H
 #define ACCESSLOG_FORMAT_H
@@ -48,7 +55,13 @@ struct format_item {
 	struct str text; /* borrows from the format */
 };
 
+enum format_kind {
+	FORMAT_TEXT,
+	FORMAT_JSON,
+};
+
 struct format {
+	enum format_kind kind;
 	struct buf text; /* what the items borrow from */
 	struct format_item *items;
 	size_t n_items;

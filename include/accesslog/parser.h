@@ -5,6 +5,9 @@
  * not write on its own from what it does: request_method, request_uri and
  * server_protocol from request, uri from request_uri.
  *
+ * Lines of JSON need not have all fields: one that is absent has no value, and
+ * is derived where it can be.
+ *
  * A field that is there and cannot be decoded has no value and its bit in
  * entry->errors; the line is a request all the same.
  */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "accesslog/bounds.h"
+#include "accesslog/format_json.h"
 #include "accesslog/patterns.h"
 #include "format_apache.h"
 #include "format_build.h"
@@ -171,6 +172,10 @@ format_create(struct str text, struct format **ret_format,
 	if (text.len && memchr(text.data, '\0', text.len))
 		return config_error_set(reterr, 0, str_find_char(text, 0) + 1,
 		    "a NUL byte in the format; write \\x00");
+	if (format_json_is(row && row->kind == PATTERNS_FORMAT
+		    ? str_from(row->text)
+		    : text))
+		return format_json_create(text, ret_format, reterr);
 	if (!row || row->kind != PATTERNS_FORMAT) {
 		syntax = syntax_of(text, &from);
 		if (syntax == NAME)

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "accesslog/fields.h"
+#include "accesslog/format_json.h"
 #include "accesslog/patterns.h"
 
 /* One text being read: the user's, or a definition it refers to. */
@@ -188,6 +189,11 @@ expand_definition(struct format_build *b, struct str name, unsigned nesting,
 	if (!row)
 		return config_error_set(b->reterr, 0, column,
 		    "%%{%.*s} is not known; patterns/base.grok has the names",
+		    STR_ARGS(name));
+	if (format_json_is(str_from(row->text)))
+		return config_error_set(b->reterr, 0, column,
+		    "%%{%.*s} is a format of JSON, which cannot be part of an "
+		    "expression; write its name alone",
 		    STR_ARGS(name));
 	if (inner.nesting == BOUNDS_FORMAT_DEPTH)
 		return config_error_set(b->reterr, 0, column,

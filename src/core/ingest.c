@@ -17,6 +17,9 @@
 
 #define NO_SERIES UINT32_MAX
 
+/* A time is copied, because the text of an entry may not outlive its line. */
+#define MAX_TIME_BYTES 64
+
 /* A format with what reading its lines needs. */
 struct ingest_format {
 	char *name;
@@ -67,6 +70,7 @@ struct ingest_source {
 	uint32_t skipped[LINES_BYTES_N];
 	/* NO_SERIES until there is one. */
 	uint32_t last_line;
+	uint32_t json_repairs;
 	uint32_t errors[BOUNDS_FIELDS];
 	bool has_lag; /* its files grow; else it is read once */
 	uint64_t lag_bytes;
@@ -78,7 +82,9 @@ struct batch {
 	uint64_t n_lines[N_RESULTS];
 	uint64_t n_errors[BOUNDS_FIELDS];
 	uint64_t has_errors; /* bits of slots */
-	struct str time; /* of the last entry; into the window */
+	uint64_t n_repairs;
+	char time[MAX_TIME_BYTES]; /* of the last entry that has one */
+	size_t time_len;
 };
 
 static int
@@ -286,6 +292,7 @@ source_series(struct ingest_source *s)
 		    &s->skipped[i]);
 	}
 	s->last_line = NO_SERIES;
+	s->json_repairs = NO_SERIES;
 	memset(s->errors, 0xFF, sizeof(s->errors));
 	return error;
 }
@@ -633,6 +640,9 @@ prepare_entry(struct ingest_source *s, const struct entry *e)
 	    timestamp_parse(entry_time(s->ingest, e), &when))
 		error = registry_series(family[METRICS_LAST_LINE], values,
 		    &s->last_line);
+	if (!error && e->n_repairs && s->json_repairs == NO_SERIES)
+		error = registry_series(family[METRICS_JSON_REPAIRS], values,
+		    &s->json_repairs);
 	for (; errors && !error; errors &= errors - 1) {
 		size_t slot = (size_t)__builtin_ctzll(errors);
 
@@ -651,8 +661,11 @@ note_entry(struct ingest *in, struct batch *b, const struct entry *e)
 	struct str time = entry_time(in, e);
 	uint64_t errors = e->errors;
 
-	if (time.data)
-		b->time = time;
+	if (time.data && time.len <= sizeof(b->time)) {
+		memcpy(b->time, time.data, time.len);
+		b->time_len = time.len;
+	}
+	b->n_repairs += e->n_repairs;
 	b->has_errors |= errors;
 	while (errors) {
 		b->n_errors[__builtin_ctzll(errors)]++;
@@ -717,8 +730,12 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 			registry_add(family[METRICS_SKIPPED_BYTES],
 			    s->skipped[i], delta);
 	}
-	if (s->last_line != NO_SERIES && timestamp_parse(b->time, &when))
+	if (s->last_line != NO_SERIES &&
+	    timestamp_parse(str_of(b->time, b->time_len), &when))
 		registry_set(family[METRICS_LAST_LINE], s->last_line, when);
+	if (b->n_repairs)
+		registry_add(family[METRICS_JSON_REPAIRS], s->json_repairs,
+		    decimal_of(b->n_repairs));
 	for (; errors; errors &= errors - 1) {
 		size_t slot = (size_t)__builtin_ctzll(errors);
 

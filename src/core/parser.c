@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "accesslog/parser_json.h"
 #include "accesslog/pattern.h"
 #include "accesslog/request.h"
 #include "accesslog/times.h"
@@ -37,17 +38,22 @@ static const struct {
 #define N_DERIVATIONS (sizeof(derivations) / sizeof(derivations[0]))
 
 struct parser {
-	struct pattern *pattern;
+	struct pattern *pattern; /* or, for JSON, */
+	struct parser_json *json;
 	struct fields fields; /* wanted, then what others derive from */
 	uint64_t wanted; /* bits of slots */
 	uint64_t available; /* of these */
+	uint64_t in_format; /* of fields: what lines have themselves */
 	size_t n_numbers;
 	size_t numbers[BOUNDS_FIELDS]; /* slots that are decoded */
 	size_t n_derived;
 	struct derived derived[N_DERIVATIONS];
 };
 
-/* Plans the derivation of each wanted field that the format has not itself. */
+/*
+ * Plans the derivation of each wanted field that the format has not itself,
+ * and of JSON also of those that it has, for lines without them.
+ */
 static int
 plan_derived(struct parser *p, const struct format *format)
 {
@@ -60,7 +66,9 @@ plan_derived(struct parser *p, const struct format *format)
 		size_t slot = fields_find(&p->fields, field);
 		size_t source_slot;
 
-		if (slot >= n_wanted || format_has(format, field) ||
+		if (slot >= n_wanted ||
+		    (format_has(format, field) &&
+			format->kind != FORMAT_JSON) ||
 		    !format_has(format, source))
 			continue;
 		for (j = 0; j < p->n_derived; j++) {
@@ -85,7 +93,7 @@ plan_numbers(struct parser *p)
 	size_t i;
 
 	for (i = 0; i < p->fields.n; i++) {
-		if (!(pattern_fields(p->pattern) & ENTRY_BIT(i)))
+		if (!(p->in_format & ENTRY_BIT(i)))
 			continue;
 		switch (p->fields.kinds[i]) {
 		case FIELDS_STATUS:
@@ -112,13 +120,17 @@ build(struct parser *p, const struct format *format,
 	for (i = 0; i < wanted->n; i++)
 		p->wanted |= ENTRY_BIT(i);
 	error = plan_derived(p, format);
-	if (!error)
+	if (!error && format->kind == FORMAT_JSON)
+		error = parser_json_create(format, &p->fields, &p->json);
+	else if (!error)
 		error = pattern_create(format, &p->fields, whole, &p->pattern,
 		    reterr);
 	if (error)
 		return error;
+	p->in_format = p->json ? parser_json_fields(p->json)
+			       : pattern_fields(p->pattern);
 	plan_numbers(p);
-	p->available = pattern_fields(p->pattern) & p->wanted;
+	p->available = p->in_format & p->wanted;
 	for (i = 0; i < p->n_derived; i++)
 		p->available |= ENTRY_BIT(p->derived[i].slot);
 	return 0;
@@ -147,6 +159,7 @@ parser_destroy(struct parser *p)
 {
 	if (!p)
 		return;
+	parser_json_destroy(p->json);
 	pattern_destroy(p->pattern);
 	free(p);
 }
@@ -238,32 +251,44 @@ derive(enum derivation how, struct str source)
 	return request.uri.data ? request_path(request.uri) : request.uri;
 }
 
+static bool
+match(struct parser *p, struct str line, struct entry *e, bool *ret_whole)
+{
+	size_t i;
+
+	if (pattern_match(p->pattern, line, e->text, ret_whole) != PATTERN_FITS)
+		return false;
+	e->errors = 0;
+	e->n_repairs = 0;
+	for (i = 0; i < p->fields.n; i++) {
+		if (!(p->in_format & ENTRY_BIT(i)))
+			e->text[i] = (struct str){ 0 };
+		else if (!e->text[i].data)
+			e->errors |= ENTRY_BIT(i);
+	}
+	return true;
+}
+
 enum parser_result
 parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
     bool *ret_whole)
 {
 	struct entry *e = ret_entry;
-	uint64_t in_pattern = pattern_fields(p->pattern);
 	size_t i;
 
-	if (pattern_match(p->pattern, line, e->text, ret_whole) != PATTERN_FITS)
+	if (!(p->json ? parser_json_read(p->json, line, e, ret_whole)
+		      : match(p, line, e, ret_whole)))
 		return PARSER_UNPARSED;
-
 	e->has_number = 0;
-	e->errors = 0;
-	for (i = 0; i < p->fields.n; i++) {
-		if (!(in_pattern & ENTRY_BIT(i)))
-			e->text[i] = (struct str){ 0 };
-		else if (!e->text[i].data)
-			e->errors |= ENTRY_BIT(i);
-	}
 	for (i = 0; i < p->n_numbers; i++) {
 		size_t slot = p->numbers[i];
 
 		if (!e->text[slot].data)
 			continue;
 		switch (decode(e->text[slot], p->fields.kinds[slot],
-		    pattern_shift(p->pattern, slot), &e->number[slot])) {
+		    p->json ? parser_json_shift(p->json, slot)
+			    : pattern_shift(p->pattern, slot),
+		    &e->number[slot])) {
 		case DECODED:
 			e->has_number |= ENTRY_BIT(slot);
 			break;
@@ -278,6 +303,8 @@ parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
 	for (i = 0; i < p->n_derived; i++) {
 		const struct derived *d = &p->derived[i];
 
+		if (p->in_format & ENTRY_BIT(d->slot) && e->text[d->slot].data)
+			continue;
 		e->text[d->slot] = derive(d->how, e->text[d->source]);
 		if (e->errors & ENTRY_BIT(d->source))
 			e->errors |= ENTRY_BIT(d->slot);

@@ -25,6 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SEED = 20261120
 SCAN_LINES = 1_000_000
+JSON_TOOL = "accesslog_exporter, JSON"
 SLICE_LINES = 100_000
 RATE = 20_000
 DEADLINE_S = 60
@@ -34,6 +35,9 @@ CPUCLOCK_SCHED = 2
 GOALS = {
     "scan_lines_per_core_second": ("scan: at least 4 M lines/s on one core",
                                    lambda v: v >= 4e6, "{:,.0f} lines/s"),
+    "scan_json_lines_per_core_second": (
+        "scan of JSON: at least 700,000 lines/s on one core",
+        lambda value: value >= 700_000, "{:,.0f} lines/s"),
     "scan_times_mawk": ("scan: at least 1.5 times mawk",
                         lambda v: v >= 1.5, "{:.2f} times"),
     "serve_cpu_percent": ("serve: below 2 % of a core at 20,000 lines/s",
@@ -245,11 +249,13 @@ class Log:
             raise BenchError(f"{self.path}: not {self.n_bytes} bytes long")
 
 
-def generate_log(generator, directory, n_lines):
-    log = Log(directory / f"{n_lines}.log", directory / f"{n_lines}.json")
+def generate_log(generator, directory, n_lines, log_format="combined"):
+    name = f"{log_format}-{n_lines}"
+    log = Log(directory / f"{name}.log", directory / f"{name}.json")
     with open(log.path, "wb") as out:
         process = PROCESSES.start(
             [generator, f"--lines={n_lines}", f"--seed={SEED}",
+             f"--format={log_format}",
              f"--truth={log.truth_path}"], stdout=out)
         if process.wait(DEADLINE_S) != 0:
             raise BenchError("generate failed")
@@ -309,7 +315,7 @@ class Scanner:
                     peak_mib=peak, counts_right=self.right)
 
 
-def scanners(exporter, whole, part, directory):
+def scanners(exporter, whole, part, in_json, directory):
     goaccess_out = directory / "goaccess.json"
     sliced = f"the first {part.n_lines:,} lines only"
     found = [
@@ -334,6 +340,9 @@ def scanners(exporter, whole, part, directory):
         found.insert(0, Scanner("accesslog_exporter", whole,
                                 [exporter, "scan", str(whole.path)],
                                 counts_of_exporter))
+        found.append(Scanner(JSON_TOOL, in_json,
+                             [exporter, "scan", str(in_json.path)],
+                             counts_of_exporter, "the same in JSON"))
     return found
 
 
@@ -341,8 +350,9 @@ def bench_scan(exporter, generator, directory, rounds, core):
     progress(f"scan: generating {SCAN_LINES:,} lines")
     whole = generate_log(generator, directory, SCAN_LINES)
     part = generate_log(generator, directory, SLICE_LINES)
-    tools = scanners(exporter, whole, part, directory)
-    for log in (whole, part):
+    in_json = generate_log(generator, directory, SCAN_LINES, "nginx_json")
+    tools = scanners(exporter, whole, part, in_json, directory)
+    for log in (whole, part, in_json):
         with open(log.path, "rb") as file:
             while file.read(1 << 20):
                 pass
@@ -360,10 +370,12 @@ def bench_scan(exporter, generator, directory, rounds, core):
         rates = [r["lines_per_core_second"] for r in results
                  if r["tool"] == base and "failure" not in r]
         for result in results:
+            if result["tool"] == JSON_TOOL:
+                continue  # the others read another log
             if rates and "failure" not in result:
                 result["times_" + base.split()[0]] = \
                     result["lines_per_core_second"] / rates[0]
-    for log in (whole, part):
+    for log in (whole, part, in_json):
         log.path.unlink()
     return {"average_line_bytes": whole.n_bytes / whole.n_lines,
             "results": results}
@@ -656,6 +668,10 @@ def check_goals(scan, serve):
     for r in scan["results"][:1]:
         values["scan_lines_per_core_second"] = r.get("lines_per_core_second")
         values["scan_times_mawk"] = r.get("times_mawk")
+    for r in scan["results"]:
+        if r["tool"] == JSON_TOOL:
+            values["scan_json_lines_per_core_second"] = \
+                r.get("lines_per_core_second")
     for r in serve["results"][:1]:
         values["serve_cpu_percent"] = r.get("cpu_percent")
         values["serve_idle_wakeups"] = r.get("idle_wakeups")

@@ -50,6 +50,7 @@ enum log_format {
 	FORMAT_VHOST_COMBINED,
 	FORMAT_NGINX_TIMED,
 	FORMAT_APACHE_TIMED,
+	FORMAT_NGINX_JSON,
 };
 
 static const char *const format_names[] = {
@@ -58,6 +59,7 @@ static const char *const format_names[] = {
 	[FORMAT_VHOST_COMBINED] = "vhost_combined",
 	[FORMAT_NGINX_TIMED] = "nginx_timed",
 	[FORMAT_APACHE_TIMED] = "apache_timed",
+	[FORMAT_NGINX_JSON] = "nginx_json",
 };
 
 struct options {
@@ -765,6 +767,43 @@ put_nginx_times(struct out *out, struct rng *rng, const struct request *request)
 	out_put_seconds(out, request->time_us - first_us);
 }
 
+/* A line of nginx with escape=json; nothing in it needs an escape. */
+static void
+put_json_line(struct out *out, const struct site *site, struct rng *rng,
+    const struct log_clock *now, const struct request *request)
+{
+	out_put(out, "{\"time_local\":\"");
+	out_put(out, now->text);
+	out_put(out, "\",\"remote_addr\":\"");
+	out_put(out, request->client->host);
+	out_put(out, "\",\"remote_user\":\"");
+	out_put(out, request->client->user);
+	out_put(out, "\",\"request\":\"");
+	out_put(out, request->method);
+	out_put(out, " ");
+	out_put(out, request->path->text);
+	if (request->path->dynamic)
+		put_query(out, rng);
+	out_put(out, " ");
+	out_put(out, CHOOSE(rng, protocols));
+	out_put(out, "\",\"status\":\"");
+	out_put_number(out, request->status, 3);
+	out_put(out, "\",\"body_bytes_sent\":\"");
+	out_put_number(out, request->bytes, 1);
+	out_put(out, "\",\"request_time\":\"");
+	out_put_seconds(out, request->time_us);
+	out_put(out, "\",\"upstream_response_time\":\"");
+	if (request->path->dynamic)
+		out_put_seconds(out, request->time_us);
+	out_put(out, "\",\"http_referer\":\"");
+	put_referer(out, site, rng);
+	out_put(out, "\",\"http_user_agent\":\"");
+	out_put(out, request->client->user_agent);
+	out_put(out, "\",\"host\":\"");
+	out_put(out, CHOOSE(rng, virtual_hosts));
+	out_put(out, "\"}\n");
+}
+
 /* Apache's %b writes no bytes as `-`; nginx and %O write 0. */
 static bool
 format_writes_dash(enum log_format format)
@@ -777,6 +816,10 @@ put_line(struct out *out, const struct site *site, struct rng *rng,
     enum log_format format, const struct log_clock *now,
     const struct request *request)
 {
+	if (format == FORMAT_NGINX_JSON) {
+		put_json_line(out, site, rng, now, request);
+		return;
+	}
 	if (format == FORMAT_VHOST_COMBINED) {
 		out_put(out, CHOOSE(rng, virtual_hosts));
 		out_put(out, " ");
@@ -823,6 +866,7 @@ shown_time_us(enum log_format format, const struct request *request)
 {
 	switch (format) {
 	case FORMAT_NGINX_TIMED:
+	case FORMAT_NGINX_JSON:
 		return request->time_us / 1000 * 1000;
 	case FORMAT_APACHE_TIMED:
 		return request->time_us;
@@ -966,7 +1010,8 @@ print_usage(FILE *file)
 	    "  --rate=N        N lines a second, one write(2) each,\n"
 	    "                  with the wall clock as their time\n"
 	    "  --format=NAME   common, combined (the default),\n"
-	    "                  vhost_combined, nginx_timed, apache_timed\n"
+	    "                  vhost_combined, nginx_timed, apache_timed,\n"
+	    "                  nginx_json\n"
 	    "  --truth=FILE    at the end, write there what was counted\n");
 }
 

@@ -23,6 +23,7 @@ static struct fields few;
 static struct {
 	struct parser *with_all;
 	struct parser *with_few;
+	bool is_json;
 } shipped[MAX_FORMATS];
 
 static size_t n_shipped;
@@ -64,6 +65,7 @@ init(void)
 	for (i = 0; i < sizeof(derived) / sizeof(derived[0]); i++)
 		(void)fields_add(&all, str_from(derived[i]));
 	for (i = 0; i < n_shipped; i++) {
+		shipped[i].is_json = formats[i]->kind == FORMAT_JSON;
 		assert(!parser_create(formats[i], &all, true,
 		    &shipped[i].with_all, &reason));
 		assert(!parser_create(formats[i], &few, false,
@@ -87,7 +89,7 @@ check_status(struct str text)
 
 static void
 check_entry(const struct parser *p, const struct entry *e, struct str line,
-    size_t n_fields)
+    size_t n_fields, bool is_json)
 {
 	uint64_t mine = parser_fields(p);
 	size_t i;
@@ -102,7 +104,8 @@ check_entry(const struct parser *p, const struct entry *e, struct str line,
 			assert(v.data);
 			assert(e->number[i].nanos < 1000000000);
 		}
-		assert(!v.data ||
+		/* Of JSON, what had escapes lies elsewhere. */
+		assert(!v.data || is_json ||
 		    (v.data >= line.data &&
 			v.data + v.len <= line.data + line.len));
 	}
@@ -123,8 +126,10 @@ check_format(size_t i, struct str line, struct str longer)
 	    parser_parse(shipped[i].with_few, line, &with_few, NULL) == result);
 	if (result != PARSER_PARSED)
 		return false;
-	check_entry(shipped[i].with_all, &with_all, line, all.n);
-	check_entry(shipped[i].with_few, &with_few, line, few.n);
+	check_entry(shipped[i].with_all, &with_all, line, all.n,
+	    shipped[i].is_json);
+	check_entry(shipped[i].with_few, &with_few, line, few.n,
+	    shipped[i].is_json);
 	assert(str_equal(with_all.text[0], with_few.text[0]));
 
 	/* Another column costs no count. */

@@ -21,7 +21,9 @@ FOLDERS = sorted(
 )
 # Those whose core ends with status and bytes, one after the other.
 ENDING_IN_BYTES = [
-    path for path in FOLDERS if path.name not in ("envoy", "haproxy_http")
+    path for path in FOLDERS
+    if path.name not in ("envoy", "haproxy_http")
+    and not path.name.endswith("_json")
 ]
 ABOUT_LINES = (
     "accesslog_exporter_lines_total",
@@ -77,6 +79,26 @@ def test_a_line_cut_at_any_byte_counts_from_its_bytes_column_on(folder):
     }
 
 
+def test_a_line_of_json_cut_at_any_byte_counts_from_its_request_on():
+    """A string is known from its last quote on; each cut is one repair."""
+    folder = pathlib.Path(__file__).parent / "nginx_json"
+    line = (folder / "input.log").read_bytes().split(b"\n")[0]
+    core = line.index(b' HTTP/1.1"') + len(b' HTTP/1.1"')
+    status = line.index(b'"200"') + len(b'"200"')
+    cuts = range(1, len(line) + 1)
+    metrics = support.scan(
+        "--format=nginx_json", "-", input=b"".join(line[:n] + b"\n" for n in cuts)
+    )
+    assert metrics.by("result", "accesslog_exporter_lines_total") == {
+        "parsed": len(line) - core + 1,
+        "unparsed": core - 1,
+    }
+    assert metrics.by("status", "accesslog_requests_total") == {
+        "-": status - core,
+        "200": len(line) - status + 1,
+    }
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_the_order_of_the_lines_does_not_matter(folder):
     data = (folder / "input.log").read_bytes()
@@ -87,13 +109,34 @@ def test_the_order_of_the_lines_does_not_matter(folder):
     assert_equal(metrics, folder)
 
 
-def test_every_shipped_format_has_a_folder():
+def test_every_shipped_format_of_text_has_a_folder():
     shipped = {
         path.stem
         for path in (support.REPOSITORY / "patterns").glob("*.grok")
         if path.stem != "base"
     }
-    assert shipped == {folder.name for folder in FOLDERS}
+    assert shipped == {folder.name for folder in TEXT_FOLDERS}
+
+
+def test_repairs_of_json_are_counted():
+    """In nginx_json: \\x16\\x03; 000 and nothing; a list; a comma; a torn line."""
+    folder = pathlib.Path(__file__).parent
+    metrics = support.scan("--format=auto", folder / "nginx_json" / "input.log")
+    assert metrics.value("accesslog_exporter_json_repairs_total") == 1 + 2 + 1 + 1 + 1
+    metrics = support.scan("--format=auto", folder / "caddy_json" / "input.log")
+    assert metrics.total("accesslog_exporter_json_repairs_total") == 0
+
+
+def test_the_time_of_a_line_outlives_the_line():
+    """It has escapes, and those of the next line are decoded to the same place."""
+    lines = (
+        rb'{"status":200,"time_local":"20\/Nov\/2026:15:40:00 +0000"}',
+        rb'{"status":200,"http_user_agent":"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""}',
+        b"",
+    )
+    metrics = support.scan("--format=json", "-", input=b"\n".join(lines))
+    last = metrics.value("accesslog_exporter_last_line_timestamp_seconds")
+    assert last == 1795189200
 
 
 def test_a_locale_with_a_decimal_comma_changes_nothing(tmp_path):

@@ -18,6 +18,9 @@
 #define VHOST_COMBINED "www.example.com:443 " COMBINED
 #define NGINX_TIMED COMBINED " 0.002 0.000 0.001, 0.001"
 #define APACHE_TIMED COMBINED " 2012"
+#define JSON_ABOUT                                                             \
+	"\"protocol\": \"HTTP/1.1\", \"status\": \"200\", "                    \
+	"\"method\": \"GET\", \"host\": \"www.example.com\""
 
 /* Lines of each shipped format, those that others could take for theirs. */
 static const struct {
@@ -75,6 +78,34 @@ static const struct {
 	    "10.0.1.2:33317 [06/Feb/2009:12:14:14.655] http-in static/srv1 10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 {1wt.eu} {} \"GET /index.html HTTP/1.1\"" },
 	{ "haproxy_http",
 	    "2009-02-06T12:14:14.655+00:00 lb1 haproxy[5]: 10.0.1.2:33317 [06/Feb/2009:12:14:14.655] http-in static/<NOSRV> 0/-1/-1/-1/0 503 212 - - SC-- 1/1/1/1/0 0/0 {1wt.eu} {} \"GET /index.html HTTP/1.1\"" },
+	{ "nginx_json",
+	    "{\"time_local\": \"25/Dec/2019:08:06:42 +0300\", "
+	    "\"remote_addr\": \"192.0.2.1\", \"remote_user\": \"\", "
+	    "\"request\": \"GET / HTTP/1.1\", \"status\": \"200\", "
+	    "\"body_bytes_sent\": \"5\", \"http_referer\": \"\", "
+	    "\"http_user_agent\": \"curl/7\"}" },
+	{ "apache_json",
+	    "{\"time\": \"2019-12-25T08:06:42+0300\", "
+	    "\"remoteIP\": \"192.0.2.1\", \"request\": \"/\", " JSON_ABOUT
+	    ", \"userAgent\": \"curl/7\", \"referer\": \"-\"}" },
+	{ "caddy_json",
+	    "{\"level\": \"info\", \"ts\": 1577250402.5, \"request\": "
+	    "{\"remote_ip\": \"192.0.2.1\", \"proto\": \"HTTP/1.1\", "
+	    "\"method\": \"GET\", \"host\": \"a.example\", \"uri\": \"/\"}, "
+	    "\"duration\": 0.0001, \"size\": 5, \"status\": 200}" },
+	{ "traefik_json",
+	    "{\"ClientHost\": \"192.0.2.1\", \"DownstreamStatus\": 200, "
+	    "\"DownstreamContentSize\": 5, \"Duration\": 357313, "
+	    "\"RequestMethod\": \"GET\", \"RequestPath\": \"/\", "
+	    "\"RequestProtocol\": \"HTTP/1.1\", \"RequestHost\": "
+	    "\"a.example\", \"StartUTC\": \"2019-12-25T05:06:42.5Z\"}" },
+	{ "envoy_json",
+	    "{\":authority\": \"a.example\", \"bytes_sent\": 5, "
+	    "\"duration\": 11, \"method\": \"GET\", \"protocol\": "
+	    "\"HTTP/2\", \"response_code\": 200, \"route_name\": null, "
+	    "\"start_time\": \"2019-12-25T05:06:42.479Z\", "
+	    "\"upstream_host\": \"10.0.0.1:80\", \"user-agent\": \"curl/7\", "
+	    "\"x-envoy-origin-path\": \"/\"}" },
 };
 
 #define N_SAMPLES (sizeof(samples) / sizeof(samples[0]))
@@ -259,7 +290,7 @@ junk_is_no_format(void **state)
 	struct fixture *f = *state;
 	struct detect_choice choice = choose(f,
 	    STR("starting up\n"
-		"{\"status\": 200}\n"
+		"{\"message\": \"GET / HTTP/1.1\"}\n"
 		"\x16\x03\x01 \"\" \xFF\n"
 		"200\n"),
 	    false);
@@ -268,6 +299,26 @@ junk_is_no_format(void **state)
 	assert_int_equal(choice.n_lines, 4);
 	assert_int_equal(choice.n_fit, 0);
 	assert_false(choice.certain);
+}
+
+static void
+json_is_recognised_by_the_fields_it_has(void **state)
+{
+	struct fixture *f = *state;
+
+	/* With `status` alone: some JSON, most likely nginx's. */
+	assert_choice(f, "{\"status\": 200}\n", "nginx_json", false);
+	assert_choice(f,
+	    "{\"status\": 200, \"size\": 5, \"duration\": 0.1, "
+	    "\"ts\": 1577250402.5, \"request\": {\"uri\": \"/\"}}\n",
+	    "caddy_json", true);
+	assert_choice(f, COMBINED "\n{\"status\": 200}\n" COMBINED "\n",
+	    "combined", true);
+	/* One repair makes it no less a request, but not a proof. */
+	assert_choice(f,
+	    "{\"status\": 200, \"size\": 5, \"duration\": 0.1, "
+	    "\"ts\": 1577250402.5, \"request\": {\"uri\": \"/\"},}\n",
+	    "caddy_json", false);
 }
 
 static void
@@ -508,6 +559,7 @@ main(void)
 		TEST(combined_with_a_number_is_apache_timed),
 		TEST(numbers_that_are_none_are_not_taken_for_times),
 		TEST(junk_is_no_format),
+		TEST(json_is_recognised_by_the_fields_it_has),
 		TEST(nothing_is_no_format),
 		TEST(an_unfinished_line_counts_only_when_it_is_the_last),
 		TEST(the_format_that_fits_most_lines_wins),
