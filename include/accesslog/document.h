@@ -11,6 +11,10 @@
  * An alias is the node it names, so a node may be met many times; it is never
  * inside of itself.
  *
+ * It is made of libyaml's events.  libcyaml (1.3.1) would fill structures by
+ * itself, but gives for a key that is unknown or there twice the place of what
+ * stands before it, and that only inside of a line for its log.
+ *
  * https://yaml.org/spec/1.1/
  */
 #ifndef ACCESSLOG_DOCUMENT_H

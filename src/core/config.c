@@ -5,296 +5,42 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
-#include "accesslog/document.h"
 #include "accesslog/fields.h"
+#include "accesslog/schema.h"
 
 #define DEFAULT_NAMESPACE "accesslog"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Keys and names that are compared letter by letter; longer ones are not. */
-#define MAX_NAME_BYTES 64
-
-struct reader {
-	struct config_error *reterr;
-	size_t n_values; /* so far, with all aliases written out */
-};
-
-/* One key of a mapping, and what becomes of its value. */
-struct key {
-	const char *name;
-	const char *expected; /* what to write there */
-	int (*read)(struct reader *r, const struct key *key,
-	    const struct document_node *value, void *target);
-};
-
-#define COMPLAIN(r, place_, ...)                                               \
-	config_error_set((r)->reterr, (place_).line, (place_).column,          \
-	    __VA_ARGS__)
-
-/* What may be written, and how to say it is something else */
-
-static bool
-is_empty(const struct document_node *node)
-{
-	static const char *const nulls[] = { "", "~", "null", "Null", "NULL" };
-	size_t i;
-
-	for (i = 0; node->plain && i < N(nulls); i++) {
-		if (str_equal(node->text, str_from(nulls[i])))
-			return true;
-	}
-	return false;
-}
-
 static int
-refuse_kind(struct reader *r, const struct key *key,
-    const struct document_node *node)
-{
-	const char *kind = "";
-
-	switch (node->kind) {
-	case DOCUMENT_SCALAR:
-		kind = is_empty(node) ? "empty" : "a single value";
-		break;
-	case DOCUMENT_SEQUENCE:
-		kind = "a list";
-		break;
-	case DOCUMENT_MAPPING:
-		kind = "a mapping";
-		break;
-	}
-	return COMPLAIN(r, node->place, "%s is %s; write %s", key->name, kind,
-	    key->expected);
-}
-
-static size_t
-smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Levenshtein's: how many letters to add, take away or change. */
-static size_t
-distance(struct str a, struct str b)
-{
-	size_t row[MAX_NAME_BYTES + 1];
-	size_t i, j;
-
-	if (a.len > MAX_NAME_BYTES || b.len > MAX_NAME_BYTES)
-		return SIZE_MAX;
-	for (j = 0; j <= b.len; j++)
-		row[j] = j;
-	for (i = 1; i <= a.len; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (j = 1; j <= b.len; j++) {
-			size_t changed = corner +
-			    (a.data[i - 1] != b.data[j - 1]);
-
-			corner = row[j];
-			row[j] = smaller(changed,
-			    smaller(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[b.len];
-}
-
-/*
- * The name that text was meant to be, or NULL: a third of its letters may be
- * wrong, or one of the two is the beginning of the other.
- */
-static const char *
-nearest(struct str text, const char *const names[], size_t n)
-{
-	const char *best = NULL;
-	size_t least = SIZE_MAX;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		struct str name = str_from(names[i]);
-		size_t d = distance(text, name);
-
-		if (d > (name.len + 2) / 3 &&
-		    !(text.len >= 3 &&
-			(str_starts_with(name, text) ||
-			    str_starts_with(text, name))))
-			continue;
-		if (d < least) {
-			least = d;
-			best = names[i];
-		}
-	}
-	return best;
-}
-
-/* what: "key", "type" ... */
-static int
-refuse_name(struct reader *r, const struct document_node *node,
-    const char *what, const char *const names[], size_t n)
-{
-	const char *near = nearest(node->text, names, n);
-	char all[160] = ""; /* the longest list has 90 bytes */
-	size_t len = 0;
-	size_t i;
-
-	if (near)
-		return COMPLAIN(r, node->place,
-		    "there is no %s \"%.40s\"; write %s", what, node->text.data,
-		    near);
-	for (i = 0; i < n; i++) {
-		struct str name = str_from(names[i]);
-		struct str comma = i == 0 ? STR("")
-		    : i + 1 == n          ? STR(" or ")
-					  : STR(", ");
-
-		if (len + comma.len + name.len >= sizeof(all))
-			break;
-		memcpy(all + len, comma.data, comma.len);
-		len += comma.len;
-		memcpy(all + len, name.data, name.len);
-		len += name.len;
-	}
-	return COMPLAIN(r, node->place, "there is no %s \"%.40s\"; write %s",
-	    what, node->text.data, all);
-}
-
-/* Values */
-
-static int
-count(struct reader *r, const struct document_node *node, size_t n)
-{
-	r->n_values += n;
-	if (r->n_values <= BOUNDS_CONFIG_VALUES)
-		return 0;
-	return COMPLAIN(r, node->place,
-	    "more than %u values with all aliases written out; write fewer",
-	    BOUNDS_CONFIG_VALUES);
-}
-
-/* A value that stands there; may be '' in quotes. */
-static int
-check_scalar(struct reader *r, const struct key *key,
-    const struct document_node *node)
-{
-	if (node->kind != DOCUMENT_SCALAR || is_empty(node))
-		return refuse_kind(r, key, node);
-	return count(r, node, 1);
-}
-
-static int
-copy(struct str text, char **ret_text)
-{
-	char *bytes = malloc(text.len + 1);
-
-	if (!bytes)
-		return -ENOMEM;
-	if (text.len)
-		memcpy(bytes, text.data, text.len);
-	bytes[text.len] = '\0';
-	*ret_text = bytes;
-	return 0;
-}
-
-/* target: a char *. */
-static int
-read_text(struct reader *r, const struct key *key,
+read_series(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
-	char **text = target;
-	int error = check_scalar(r, key, node);
-
-	return error ? error : copy(node->text, text);
-}
-
-/* The same, but '' is refused. */
-static int
-read_some_text(struct reader *r, const struct key *key,
-    const struct document_node *node, void *target)
-{
-	int error = check_scalar(r, key, node);
-
-	if (!error && !node->text.len)
-		return COMPLAIN(r, node->place, "%s is empty; write %s",
-		    key->name, key->expected);
-	return error ? error : read_text(r, key, node, target);
-}
-
-static int
-read_bool(struct reader *r, const struct key *key,
-    const struct document_node *node, void *target)
-{
-	bool *value = target;
-	int error = check_scalar(r, key, node);
-
-	if (error)
-		return error;
-	if (!str_equal(node->text, STR("true")) &&
-	    !str_equal(node->text, STR("false")))
-		return COMPLAIN(r, node->place,
-		    "%s is \"%.40s\"; write true or false", key->name,
-		    node->text.data);
-	*value = node->text.len == 4;
-	return 0;
-}
-
-static int
-read_number(struct reader *r, const struct key *key,
-    const struct document_node *node, uint32_t least, uint32_t most,
-    uint32_t *ret_value)
-{
-	uint64_t value = 0;
-	bool is_good;
-	size_t i;
-	int error = check_scalar(r, key, node);
-
-	if (error)
-		return error;
-	is_good = node->text.len > 0 && node->text.len <= 10;
-	for (i = 0; is_good && i < node->text.len; i++) {
-		char c = node->text.data[i];
-
-		is_good = c >= '0' && c <= '9';
-		value = value * 10 + (uint64_t)(c - '0');
-	}
-	if (!is_good || value < least || value > most)
-		return COMPLAIN(r, node->place,
-		    "%s is \"%.40s\"; write a number from %u to %u", key->name,
-		    node->text.data, least, most);
-	*ret_value = (uint32_t)value;
-	return 0;
-}
-
-static int
-read_series(struct reader *r, const struct key *key,
-    const struct document_node *node, void *target)
-{
-	return read_number(r, key, node, 1, BOUNDS_SERIES, target);
+	return schema_read_number(r, key, node, 1, BOUNDS_SERIES, target);
 }
 
 /* Room for `other` at the least. */
 static int
-read_label_bytes(struct reader *r, const struct key *key,
+read_label_bytes(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
-	return read_number(r, key, node, 8, BOUNDS_LABEL_VALUE_MOST_BYTES,
-	    target);
+	return schema_read_number(r, key, node, 8,
+	    BOUNDS_LABEL_VALUE_MOST_BYTES, target);
 }
 
 /* A field's name */
 static int
-read_field(struct reader *r, const struct key *key,
+read_field(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
-	int error = check_scalar(r, key, node);
+	int error = schema_check_scalar(r, key, node);
 
 	if (!error && !fields_name_valid(node->text))
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "%s is \"%.40s\", which is no field; write letters, digits "
 		    "and _, such as request_uri",
 		    key->name, node->text.data);
-	return error ? error : copy(node->text, target);
+	return error ? error : schema_copy(node->text, target);
 }
 
 static bool
@@ -317,46 +63,46 @@ name_valid(struct str name, bool with_colons)
 }
 
 static int
-read_metric_name(struct reader *r, const struct key *key,
+read_metric_name(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
-	int error = check_scalar(r, key, node);
+	int error = schema_check_scalar(r, key, node);
 
 	if (!error && !name_valid(node->text, true))
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "\"%.40s\" cannot name a metric; write letters, digits and "
 		    "_, such as requests_total",
 		    node->text.data);
-	return error ? error : copy(node->text, target);
+	return error ? error : schema_copy(node->text, target);
 }
 
 static int
-read_namespace(struct reader *r, const struct key *key,
+read_namespace(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
-	int error = check_scalar(r, key, node);
+	int error = schema_check_scalar(r, key, node);
 
 	if (!error && node->text.len && !name_valid(node->text, true))
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "\"%.40s\" cannot begin the name of a metric; write "
 		    "letters, digits and _, or '' for none",
 		    node->text.data);
-	return error ? error : copy(node->text, target);
+	return error ? error : schema_copy(node->text, target);
 }
 
 static int
-check_label_name(struct reader *r, const struct document_node *node)
+check_label_name(struct schema_reader *r, const struct document_node *node)
 {
 	struct str name = node->text;
 
 	if (!name_valid(name, false))
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "\"%.40s\" cannot name a label; write letters, digits and "
 		    "_, such as status",
 		    name.data);
 	if (str_starts_with(name, STR("__")) || str_equal(name, STR("le")) ||
 	    str_equal(name, STR("quantile")))
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "the label \"%.40s\" is Prometheus' own; write another "
 		    "name",
 		    name.data);
@@ -364,11 +110,11 @@ check_label_name(struct reader *r, const struct document_node *node)
 }
 
 static int
-read_label_name(struct reader *r, const struct key *key,
+read_label_name(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_label *label = target;
-	int error = check_scalar(r, key, node);
+	int error = schema_check_scalar(r, key, node);
 
 	if (!error)
 		error = check_label_name(r, node);
@@ -376,96 +122,26 @@ read_label_name(struct reader *r, const struct key *key,
 		return error;
 	if (!label->place.line)
 		label->place = node->place;
-	return copy(node->text, &label->name);
-}
-
-/* Mappings */
-
-static int
-read_mapping(struct reader *r, const struct key *what,
-    const struct document_node *node, const struct key keys[], size_t n_keys,
-    void *target)
-{
-	size_t i, k;
-	int error;
-
-	if (node->kind != DOCUMENT_MAPPING)
-		return refuse_kind(r, what, node);
-	error = count(r, node, node->n);
-	for (i = 0; i < node->n && !error; i++) {
-		const struct document_node *key = node->items[2 * i];
-
-		for (k = 0; k < n_keys; k++) {
-			if (str_equal(key->text, str_from(keys[k].name)))
-				break;
-		}
-		if (k == n_keys) {
-			const char *names[16]; /* a metric has 7 */
-
-			for (k = 0; k < n_keys && k < N(names); k++)
-				names[k] = keys[k].name;
-			return refuse_name(r, key, "key", names, k);
-		}
-		error = keys[k].read(r, &keys[k], node->items[2 * i + 1],
-		    target);
-	}
-	return error;
-}
-
-/*
- * Lists.  A value that stands alone is a list of one where single is set.
- */
-struct items {
-	size_t n;
-	struct document_node *const *nodes;
-	struct document_node *single;
-};
-
-static int
-list_items(struct reader *r, const struct key *key,
-    const struct document_node *node, bool single, size_t max,
-    struct items *ret_items)
-{
-	if (node->kind == DOCUMENT_SEQUENCE) {
-		ret_items->n = node->n;
-		ret_items->nodes = node->items;
-	} else if (single && !is_empty(node)) {
-		ret_items->n = 1;
-		ret_items->single = (struct document_node *)(uintptr_t)node;
-		ret_items->nodes = &ret_items->single;
-	} else {
-		return refuse_kind(r, key, node);
-	}
-	if (ret_items->n > max)
-		return COMPLAIN(r, ret_items->nodes[max]->place,
-		    "more than %zu in %s; write fewer", max, key->name);
-	return count(r, node, ret_items->n);
-}
-
-/* Zeroed, one a node; never NULL but for want of memory. */
-static void *
-array_of(size_t n, size_t size)
-{
-	return calloc(n ? n : 1, size);
+	return schema_copy(node->text, &label->name);
 }
 
 static int
-read_texts(struct reader *r, const struct key *key,
+read_texts(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, size_t max, size_t *ret_n,
     char ***ret_texts)
 {
-	struct items items;
+	struct schema_list items;
 	size_t i;
-	int error = list_items(r, key, node, true, max, &items);
+	int error = schema_read_list(r, key, node, true, max, &items);
 
 	if (error)
 		return error;
-	*ret_texts = array_of(items.n, sizeof(**ret_texts));
+	*ret_texts = schema_array(items.n, sizeof(**ret_texts));
 	if (!*ret_texts)
 		return -ENOMEM;
 	*ret_n = items.n;
 	for (i = 0; i < items.n && !error; i++)
-		error = read_some_text(r, key, items.nodes[i],
+		error = schema_read_some_text(r, key, items.nodes[i],
 		    &(*ret_texts)[i]);
 	return error;
 }
@@ -473,7 +149,7 @@ read_texts(struct reader *r, const struct key *key,
 /* Rules: of labels, and those that drop lines */
 
 static int
-rule_field(struct reader *r, const struct key *key,
+rule_field(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_rule *rule = target;
@@ -482,48 +158,48 @@ rule_field(struct reader *r, const struct key *key,
 }
 
 static int
-rule_regex(struct reader *r, const struct key *key,
+rule_regex(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_rule *rule = target;
 
 	rule->place = node->place;
-	return read_some_text(r, key, node, &rule->regex);
+	return schema_read_some_text(r, key, node, &rule->regex);
 }
 
 static int
-rule_replacement(struct reader *r, const struct key *key,
+rule_replacement(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_rule *rule = target;
 
-	return read_text(r, key, node, &rule->replacement);
+	return schema_read_text(r, key, node, &rule->replacement);
 }
 
-static const struct key drop_keys[] = {
+static const struct schema_key drop_keys[] = {
 	{ "field", "the field to look at, such as request_uri", rule_field },
 	{ "regex", "a regular expression in single quotes", rule_regex },
 };
 
-static const struct key rule_keys[] = {
+static const struct schema_key rule_keys[] = {
 	{ "regex", "a regular expression in single quotes", rule_regex },
 	{ "replacement", "text; $1 is the first group, '' is no text",
 	    rule_replacement },
 };
 
 static int
-read_rules(struct reader *r, const struct key *key,
+read_rules(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, bool is_drop, size_t *ret_n,
     struct config_rule **ret_rules)
 {
-	struct items items;
+	struct schema_list items;
 	size_t i;
-	int error = list_items(r, key, node, node->kind == DOCUMENT_MAPPING,
-	    BOUNDS_CONFIG_RULES, &items);
+	int error = schema_read_list(r, key, node,
+	    node->kind == DOCUMENT_MAPPING, BOUNDS_CONFIG_RULES, &items);
 
 	if (error)
 		return error;
-	*ret_rules = array_of(items.n, sizeof(**ret_rules));
+	*ret_rules = schema_array(items.n, sizeof(**ret_rules));
 	if (!*ret_rules)
 		return -ENOMEM;
 	*ret_n = items.n;
@@ -531,15 +207,15 @@ read_rules(struct reader *r, const struct key *key,
 		struct config_rule *rule = &(*ret_rules)[i];
 
 		if (is_drop)
-			error = read_mapping(r, key, items.nodes[i], drop_keys,
-			    N(drop_keys), rule);
+			error = schema_read_mapping(r, key, items.nodes[i],
+			    drop_keys, N(drop_keys), rule);
 		else
-			error = read_mapping(r, key, items.nodes[i], rule_keys,
-			    N(rule_keys), rule);
+			error = schema_read_mapping(r, key, items.nodes[i],
+			    rule_keys, N(rule_keys), rule);
 		if (!error &&
 		    (!rule->regex ||
 			!(is_drop ? rule->field : rule->replacement)))
-			error = COMPLAIN(r, items.nodes[i]->place,
+			error = SCHEMA_REFUSE(r, items.nodes[i]->place,
 			    "the rule has no %s; write %s",
 			    !rule->regex  ? "regex"
 				: is_drop ? "field"
@@ -552,7 +228,7 @@ read_rules(struct reader *r, const struct key *key,
 /* Labels of a metric */
 
 static int
-label_from(struct reader *r, const struct key *key,
+label_from(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_label *label = target;
@@ -562,7 +238,7 @@ label_from(struct reader *r, const struct key *key,
 }
 
 static int
-label_normalize(struct reader *r, const struct key *key,
+label_normalize(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	static const char *const names[] = { "method", "status_class", "path",
@@ -571,7 +247,7 @@ label_normalize(struct reader *r, const struct key *key,
 		CONFIG_STATUS_CLASS, CONFIG_PATH, CONFIG_HOST };
 	struct config_label *label = target;
 	size_t i;
-	int error = check_scalar(r, key, node);
+	int error = schema_check_scalar(r, key, node);
 
 	if (error)
 		return error;
@@ -581,11 +257,11 @@ label_normalize(struct reader *r, const struct key *key,
 			return 0;
 		}
 	}
-	return refuse_name(r, node, "normalizer", names, N(names));
+	return schema_refuse_name(r, node, "normalizer", names, N(names));
 }
 
 static int
-label_rules(struct reader *r, const struct key *key,
+label_rules(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_label *label = target;
@@ -594,7 +270,7 @@ label_rules(struct reader *r, const struct key *key,
 }
 
 static int
-label_budget(struct reader *r, const struct key *key,
+label_budget(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_label *label = target;
@@ -603,7 +279,7 @@ label_budget(struct reader *r, const struct key *key,
 }
 
 static int
-label_max_length(struct reader *r, const struct key *key,
+label_max_length(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_label *label = target;
@@ -611,7 +287,7 @@ label_max_length(struct reader *r, const struct key *key,
 	return read_label_bytes(r, key, node, &label->max_bytes);
 }
 
-static const struct key label_keys[] = {
+static const struct schema_key label_keys[] = {
 	{ "name", "the label's name, such as method", read_label_name },
 	{ "from", "a field, such as request_method", label_from },
 	{ "normalize", "method, status_class, path or host", label_normalize },
@@ -622,7 +298,7 @@ static const struct key label_keys[] = {
 };
 
 static int
-read_label(struct reader *r, const struct key *key,
+read_label(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, struct config_label *label)
 {
 	int error;
@@ -630,14 +306,15 @@ read_label(struct reader *r, const struct key *key,
 	if (node->kind == DOCUMENT_SCALAR)
 		error = read_label_name(r, key, node, label);
 	else
-		error = read_mapping(r, key, node, label_keys, N(label_keys),
-		    label);
+		error = schema_read_mapping(r, key, node, label_keys,
+		    N(label_keys), label);
 	if (error)
 		return error;
 	if (!label->name)
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "the label has no name; write name: NAME");
-	return label->from ? 0 : copy(str_from(label->name), &label->from);
+	return label->from ? 0
+			   : schema_copy(str_from(label->name), &label->from);
 }
 
 /* The place of the name of item i, which may be a mapping or the name. */
@@ -654,18 +331,18 @@ name_place(const struct document_node *node)
 }
 
 static int
-metric_labels(struct reader *r, const struct key *key,
+metric_labels(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_metric *metric = target;
-	struct items items;
+	struct schema_list items;
 	size_t i, j;
-	int error = list_items(r, key, node, node->kind == DOCUMENT_SCALAR,
-	    BOUNDS_LABELS, &items);
+	int error = schema_read_list(r, key, node,
+	    node->kind == DOCUMENT_SCALAR, BOUNDS_LABELS, &items);
 
 	if (error)
 		return error;
-	metric->labels = array_of(items.n, sizeof(*metric->labels));
+	metric->labels = schema_array(items.n, sizeof(*metric->labels));
 	if (!metric->labels)
 		return -ENOMEM;
 	metric->n_labels = items.n;
@@ -674,7 +351,8 @@ metric_labels(struct reader *r, const struct key *key,
 		for (j = 0; j < i && !error; j++) {
 			if (!strcmp(metric->labels[i].name,
 				metric->labels[j].name))
-				error = COMPLAIN(r, name_place(items.nodes[i]),
+				error = SCHEMA_REFUSE(r,
+				    name_place(items.nodes[i]),
 				    "the label %s is there already; write "
 				    "another name",
 				    metric->labels[i].name);
@@ -686,7 +364,7 @@ metric_labels(struct reader *r, const struct key *key,
 /* Metrics */
 
 static int
-metric_name(struct reader *r, const struct key *key,
+metric_name(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_metric *metric = target;
@@ -696,7 +374,7 @@ metric_name(struct reader *r, const struct key *key,
 }
 
 static int
-metric_type(struct reader *r, const struct key *key,
+metric_type(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	static const char *const names[] = { "counter", "gauge", "histogram" };
@@ -704,7 +382,7 @@ metric_type(struct reader *r, const struct key *key,
 		REGISTRY_GAUGE, REGISTRY_HISTOGRAM };
 	struct config_metric *metric = target;
 	size_t i;
-	int error = check_scalar(r, key, node);
+	int error = schema_check_scalar(r, key, node);
 
 	if (error)
 		return error;
@@ -715,23 +393,23 @@ metric_type(struct reader *r, const struct key *key,
 		}
 	}
 	if (str_equal(node->text, STR("summary")))
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "summaries are not supported, as they cannot be added up; "
 		    "write histogram");
-	return refuse_name(r, node, "type", names, N(names));
+	return schema_refuse_name(r, node, "type", names, N(names));
 }
 
 static int
-metric_help(struct reader *r, const struct key *key,
+metric_help(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_metric *metric = target;
 
-	return read_some_text(r, key, node, &metric->help);
+	return schema_read_some_text(r, key, node, &metric->help);
 }
 
 static int
-metric_value(struct reader *r, const struct key *key,
+metric_value(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_metric *metric = target;
@@ -741,38 +419,39 @@ metric_value(struct reader *r, const struct key *key,
 }
 
 static int
-metric_buckets(struct reader *r, const struct key *key,
+metric_buckets(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_metric *metric = target;
-	struct items items;
+	struct schema_list items;
 	size_t i;
-	int error = list_items(r, key, node, false, BOUNDS_BUCKETS, &items);
+	int error = schema_read_list(r, key, node, false, BOUNDS_BUCKETS,
+	    &items);
 
 	if (error)
 		return error;
 	if (!items.n)
-		return COMPLAIN(r, node->place, "%s is empty; write %s",
+		return SCHEMA_REFUSE(r, node->place, "%s is empty; write %s",
 		    key->name, key->expected);
-	metric->bounds = array_of(items.n, sizeof(*metric->bounds));
+	metric->bounds = schema_array(items.n, sizeof(*metric->bounds));
 	if (!metric->bounds)
 		return -ENOMEM;
 	metric->n_bounds = items.n;
 	for (i = 0; i < items.n && !error; i++) {
 		const struct document_node *item = items.nodes[i];
 
-		error = check_scalar(r, key, item);
+		error = schema_check_scalar(r, key, item);
 		if (error)
 			return error;
 		if (decimal_parse(item->text, 0, &metric->bounds[i]))
-			return COMPLAIN(r, item->place,
+			return SCHEMA_REFUSE(r, item->place,
 			    "the bucket \"%.40s\" is no number; write digits, "
 			    "such as 0.25; the infinite one is always there",
 			    item->text.data);
 		if (i &&
 		    decimal_compare(metric->bounds[i - 1], metric->bounds[i]) >=
 			0)
-			return COMPLAIN(r, item->place,
+			return SCHEMA_REFUSE(r, item->place,
 			    "the bucket %.40s is not above the one before it; "
 			    "write them in rising order",
 			    item->text.data);
@@ -781,7 +460,7 @@ metric_buckets(struct reader *r, const struct key *key,
 }
 
 static int
-metric_max_series(struct reader *r, const struct key *key,
+metric_max_series(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_metric *metric = target;
@@ -789,7 +468,7 @@ metric_max_series(struct reader *r, const struct key *key,
 	return read_series(r, key, node, &metric->max_series);
 }
 
-static const struct key metric_keys[] = {
+static const struct schema_key metric_keys[] = {
 	{ "name", "the metric's name, such as requests_total", metric_name },
 	{ "type", "counter, gauge or histogram", metric_type },
 	{ "help", "a sentence", metric_help },
@@ -833,7 +512,7 @@ default_buckets(struct config_metric *metric)
 		{ 0, 100000000 }, { 0, 250000000 }, { 0, 500000000 }, { 1, 0 },
 		{ 2, 500000000 }, { 5, 0 }, { 10, 0 } };
 
-	metric->bounds = array_of(N(seconds), sizeof(*metric->bounds));
+	metric->bounds = schema_array(N(seconds), sizeof(*metric->bounds));
 	if (!metric->bounds)
 		return -ENOMEM;
 	memcpy(metric->bounds, seconds, sizeof(seconds));
@@ -842,26 +521,26 @@ default_buckets(struct config_metric *metric)
 }
 
 static int
-complete_metric(struct reader *r, const struct document_node *node,
+complete_metric(struct schema_reader *r, const struct document_node *node,
     struct config_metric *metric)
 {
 	int error = 0;
 
 	if (!metric->name)
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "the metric has no name; write name: requests_total");
 	if (metric->type != REGISTRY_COUNTER && !metric->value)
-		return COMPLAIN(r, metric->place,
+		return SCHEMA_REFUSE(r, metric->place,
 		    "a %s needs a value; write value: FIELD, such as "
 		    "request_time",
 		    metric->type == REGISTRY_GAUGE ? "gauge" : "histogram");
 	if (metric->type != REGISTRY_HISTOGRAM && metric->n_bounds)
-		return COMPLAIN(r, metric->place,
+		return SCHEMA_REFUSE(r, metric->place,
 		    "only histograms have buckets; write type: histogram, or "
 		    "leave them out");
 	if (metric->type == REGISTRY_HISTOGRAM && !metric->n_bounds) {
 		if (fields_kind_of(str_from(metric->value)) == FIELDS_COUNT)
-			return COMPLAIN(r, metric->place,
+			return SCHEMA_REFUSE(r, metric->place,
 			    "a histogram of bytes needs buckets; write them, "
 			    "such as buckets: [1000, 100000, 10000000]");
 		error = default_buckets(metric);
@@ -872,23 +551,23 @@ complete_metric(struct reader *r, const struct document_node *node,
 }
 
 static int
-config_metrics(struct reader *r, const struct key *key,
+config_metrics(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config *c = target;
-	struct items items;
+	struct schema_list items;
 	size_t i;
-	int error = list_items(r, key, node, false, BOUNDS_CONFIG_METRICS,
+	int error = schema_read_list(r, key, node, false, BOUNDS_CONFIG_METRICS,
 	    &items);
 
 	if (error)
 		return error;
-	c->metrics = array_of(items.n, sizeof(*c->metrics));
+	c->metrics = schema_array(items.n, sizeof(*c->metrics));
 	if (!c->metrics)
 		return -ENOMEM;
 	c->n_metrics = items.n;
 	for (i = 0; i < items.n && !error; i++) {
-		error = read_mapping(r, key, items.nodes[i], metric_keys,
+		error = schema_read_mapping(r, key, items.nodes[i], metric_keys,
 		    N(metric_keys), &c->metrics[i]);
 		if (!error)
 			error = complete_metric(r, items.nodes[i],
@@ -900,17 +579,17 @@ config_metrics(struct reader *r, const struct key *key,
 /* Sources */
 
 static int
-source_name(struct reader *r, const struct key *key,
+source_name(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_source *source = target;
 
 	source->place = node->place;
-	return read_some_text(r, key, node, &source->name);
+	return schema_read_some_text(r, key, node, &source->name);
 }
 
 static int
-source_paths(struct reader *r, const struct key *key,
+source_paths(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_source *source = target;
@@ -920,7 +599,7 @@ source_paths(struct reader *r, const struct key *key,
 }
 
 static int
-source_exclude(struct reader *r, const struct key *key,
+source_exclude(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_source *source = target;
@@ -930,21 +609,21 @@ source_exclude(struct reader *r, const struct key *key,
 }
 
 static int
-source_format(struct reader *r, const struct key *key,
+source_format(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_source *source = target;
-	struct items items;
+	struct schema_list items;
 	size_t i;
-	int error = list_items(r, key, node, true, BOUNDS_CONFIG_FORMATS,
+	int error = schema_read_list(r, key, node, true, BOUNDS_CONFIG_FORMATS,
 	    &items);
 
 	if (!error && !items.n)
-		error = COMPLAIN(r, node->place, "%s is empty; write %s",
+		error = SCHEMA_REFUSE(r, node->place, "%s is empty; write %s",
 		    key->name, key->expected);
 	if (error)
 		return error;
-	source->format_places = array_of(items.n,
+	source->format_places = schema_array(items.n,
 	    sizeof(*source->format_places));
 	if (!source->format_places)
 		return -ENOMEM;
@@ -953,7 +632,7 @@ source_format(struct reader *r, const struct key *key,
 	for (i = 0; i < items.n && !error; i++) {
 		source->format_places[i] = items.nodes[i]->place;
 		if (items.n > 1 && !strcmp(source->formats[i], "auto"))
-			error = COMPLAIN(r, items.nodes[i]->place,
+			error = SCHEMA_REFUSE(r, items.nodes[i]->place,
 			    "auto stands alone; write format: auto, or the "
 			    "formats without it");
 	}
@@ -961,7 +640,7 @@ source_format(struct reader *r, const struct key *key,
 }
 
 static int
-source_labels(struct reader *r, const struct key *key,
+source_labels(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_source *source = target;
@@ -969,15 +648,15 @@ source_labels(struct reader *r, const struct key *key,
 	int error;
 
 	if (node->kind != DOCUMENT_MAPPING)
-		return refuse_kind(r, key, node);
+		return schema_refuse_kind(r, key, node);
 	if (node->n > BOUNDS_LABELS)
-		return COMPLAIN(r, node->items[2 * BOUNDS_LABELS]->place,
+		return SCHEMA_REFUSE(r, node->items[2 * BOUNDS_LABELS]->place,
 		    "more than %d in %s; write fewer", BOUNDS_LABELS,
 		    key->name);
-	error = count(r, node, node->n);
+	error = schema_count(r, node, node->n);
 	if (error)
 		return error;
-	source->labels = array_of(node->n, sizeof(*source->labels));
+	source->labels = schema_array(node->n, sizeof(*source->labels));
 	if (!source->labels)
 		return -ENOMEM;
 	source->n_labels = node->n;
@@ -988,16 +667,16 @@ source_labels(struct reader *r, const struct key *key,
 		pair->place = name->place;
 		error = check_label_name(r, name);
 		if (!error)
-			error = copy(name->text, &pair->name);
+			error = schema_copy(name->text, &pair->name);
 		if (!error)
-			error = read_some_text(r, key, node->items[2 * i + 1],
-			    &pair->value);
+			error = schema_read_some_text(r, key,
+			    node->items[2 * i + 1], &pair->value);
 	}
 	return error;
 }
 
 static int
-source_drop(struct reader *r, const struct key *key,
+source_drop(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_source *source = target;
@@ -1005,7 +684,7 @@ source_drop(struct reader *r, const struct key *key,
 	return read_rules(r, key, node, true, &source->n_drops, &source->drops);
 }
 
-static const struct key source_keys[] = {
+static const struct schema_key source_keys[] = {
 	{ "name", "the source's name, such as shop", source_name },
 	{ "paths", "a list of paths, such as [/var/log/nginx/*.log]",
 	    source_paths },
@@ -1019,7 +698,7 @@ static const struct key source_keys[] = {
 };
 
 static int
-complete_source(struct reader *r, const struct document_node *node,
+complete_source(struct schema_reader *r, const struct document_node *node,
     struct config_source *source)
 {
 	int error = 0;
@@ -1027,40 +706,41 @@ complete_source(struct reader *r, const struct document_node *node,
 	if (!source->place.line)
 		source->place = node->place;
 	if (!source->n_paths)
-		return COMPLAIN(r, node->place,
+		return SCHEMA_REFUSE(r, node->place,
 		    "the source has no paths; write paths: "
 		    "[/var/log/nginx/access.log]");
 	if (!source->name)
-		error = copy(str_from(source->paths[0]), &source->name);
+		error = schema_copy(str_from(source->paths[0]), &source->name);
 	if (error || source->n_formats)
 		return error;
-	source->formats = array_of(1, sizeof(*source->formats));
-	source->format_places = array_of(1, sizeof(*source->format_places));
+	source->formats = schema_array(1, sizeof(*source->formats));
+	source->format_places = schema_array(1, sizeof(*source->format_places));
 	if (!source->formats || !source->format_places)
 		return -ENOMEM;
 	source->n_formats = 1;
 	source->format_places[0] = source->place;
 	source->format_places[0].verbatim = false;
-	return copy(STR("auto"), &source->formats[0]);
+	return schema_copy(STR("auto"), &source->formats[0]);
 }
 
 static int
-config_sources(struct reader *r, const struct key *key,
+config_sources(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config *c = target;
-	struct items items;
+	struct schema_list items;
 	size_t i;
-	int error = list_items(r, key, node, false, BOUNDS_SOURCES, &items);
+	int error = schema_read_list(r, key, node, false, BOUNDS_SOURCES,
+	    &items);
 
 	if (error)
 		return error;
-	c->sources = array_of(items.n, sizeof(*c->sources));
+	c->sources = schema_array(items.n, sizeof(*c->sources));
 	if (!c->sources)
 		return -ENOMEM;
 	c->n_sources = items.n;
 	for (i = 0; i < items.n && !error; i++) {
-		error = read_mapping(r, key, items.nodes[i], source_keys,
+		error = schema_read_mapping(r, key, items.nodes[i], source_keys,
 		    N(source_keys), &c->sources[i]);
 		if (!error)
 			error = complete_source(r, items.nodes[i],
@@ -1072,7 +752,7 @@ config_sources(struct reader *r, const struct key *key,
 /* The whole */
 
 static int
-limit_series(struct reader *r, const struct key *key,
+limit_series(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config *c = target;
@@ -1081,7 +761,7 @@ limit_series(struct reader *r, const struct key *key,
 }
 
 static int
-limit_label_bytes(struct reader *r, const struct key *key,
+limit_label_bytes(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config *c = target;
@@ -1089,20 +769,21 @@ limit_label_bytes(struct reader *r, const struct key *key,
 	return read_label_bytes(r, key, node, &c->max_label_bytes);
 }
 
-static const struct key limit_keys[] = {
+static const struct schema_key limit_keys[] = {
 	{ "series", "a number, such as 100000", limit_series },
 	{ "label_bytes", "a number of bytes, such as 128", limit_label_bytes },
 };
 
 static int
-config_limits(struct reader *r, const struct key *key,
+config_limits(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
-	return read_mapping(r, key, node, limit_keys, N(limit_keys), target);
+	return schema_read_mapping(r, key, node, limit_keys, N(limit_keys),
+	    target);
 }
 
 static int
-config_namespace(struct reader *r, const struct key *key,
+config_namespace(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config *c = target;
@@ -1111,15 +792,15 @@ config_namespace(struct reader *r, const struct key *key,
 }
 
 static int
-config_default_metrics(struct reader *r, const struct key *key,
+config_default_metrics(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config *c = target;
 
-	return read_bool(r, key, node, &c->default_metrics);
+	return schema_read_bool(r, key, node, &c->default_metrics);
 }
 
-static const struct key config_keys[] = {
+static const struct schema_key config_keys[] = {
 	{ "namespace", "a word such as accesslog, or '' for none",
 	    config_namespace },
 	{ "default_metrics", "true or false", config_default_metrics },
@@ -1130,7 +811,7 @@ static const struct key config_keys[] = {
 	    config_metrics },
 };
 
-static const struct key whole = { "the file",
+static const struct schema_key whole = { "the file",
 	"keys and values, such as sources: [{ paths: access.log }]", NULL };
 
 /* Names that need all of it to be known */
@@ -1179,7 +860,7 @@ is_sample_of(struct str b, struct str a, enum registry_type type)
 }
 
 static int
-check_metric_names(struct reader *r, const struct config *c, size_t nth)
+check_metric_names(struct schema_reader *r, const struct config *c, size_t nth)
 {
 	static const struct {
 		const char *name;
@@ -1197,7 +878,7 @@ check_metric_names(struct reader *r, const struct config *c, size_t nth)
 
 	if (str_starts_with(name, STR("accesslog_exporter_")) ||
 	    str_starts_with(name, STR("process_")))
-		return COMPLAIN(r, metric->place,
+		return SCHEMA_REFUSE(r, metric->place,
 		    "%.100s: names that begin with accesslog_exporter_ or "
 		    "process_ are taken; write another",
 		    metric->name);
@@ -1207,7 +888,7 @@ check_metric_names(struct reader *r, const struct config *c, size_t nth)
 
 		if (is_sample_of(name, its, other->type) ||
 		    is_sample_of(its, name, metric->type))
-			return COMPLAIN(r, metric->place,
+			return SCHEMA_REFUSE(r, metric->place,
 			    "%.100s is the name of another metric or of its "
 			    "samples; write another",
 			    metric->name);
@@ -1219,7 +900,7 @@ check_metric_names(struct reader *r, const struct config *c, size_t nth)
 
 		if (is_sample_of(own, its, defaults[i].type) ||
 		    is_sample_of(its, own, metric->type))
-			return COMPLAIN(r, metric->place,
+			return SCHEMA_REFUSE(r, metric->place,
 			    "%.100s is a default metric; write another name, "
 			    "or default_metrics: false",
 			    metric->name);
@@ -1232,13 +913,13 @@ check_metric_names(struct reader *r, const struct config *c, size_t nth)
  * without.
  */
 static int
-check_source_label(struct reader *r, const struct config *c,
+check_source_label(struct schema_reader *r, const struct config *c,
     const struct config_pair *pair)
 {
 	size_t i, j;
 
 	if (c->default_metrics && !strcmp(pair->name, "status"))
-		return COMPLAIN(r, pair->place,
+		return SCHEMA_REFUSE(r, pair->place,
 		    "the default metrics have the label status; write another "
 		    "name, or default_metrics: false");
 	for (i = 0; i < c->n_metrics; i++) {
@@ -1246,7 +927,7 @@ check_source_label(struct reader *r, const struct config *c,
 
 		for (j = 0; j < metric->n_labels; j++) {
 			if (!strcmp(metric->labels[j].name, pair->name))
-				return COMPLAIN(r, pair->place,
+				return SCHEMA_REFUSE(r, pair->place,
 				    "%.80s has the label %.80s; write another "
 				    "name",
 				    metric->name, pair->name);
@@ -1256,7 +937,7 @@ check_source_label(struct reader *r, const struct config *c,
 }
 
 static int
-check_source_labels(struct reader *r, const struct config *c)
+check_source_labels(struct schema_reader *r, const struct config *c)
 {
 	const char *names[BOUNDS_LABELS];
 	size_t n_names = 0, most = c->default_metrics ? 1 : 0;
@@ -1279,7 +960,7 @@ check_source_labels(struct reader *r, const struct config *c)
 			if (k < n_names)
 				continue;
 			if (n_names + most >= BOUNDS_LABELS)
-				return COMPLAIN(r, pair->place,
+				return SCHEMA_REFUSE(r, pair->place,
 				    "with the labels of all sources a metric "
 				    "has more than %d; write fewer",
 				    BOUNDS_LABELS);
@@ -1301,9 +982,9 @@ compare_sources(const void *a, const void *b)
 }
 
 static int
-check_source_names(struct reader *r, const struct config *c)
+check_source_names(struct schema_reader *r, const struct config *c)
 {
-	const struct config_source **sorted = array_of(c->n_sources,
+	const struct config_source **sorted = schema_array(c->n_sources,
 	    sizeof(struct config_source *));
 	size_t i;
 	int error = 0;
@@ -1315,7 +996,7 @@ check_source_names(struct reader *r, const struct config *c)
 	qsort(sorted, c->n_sources, sizeof(*sorted), compare_sources);
 	for (i = 1; i < c->n_sources && !error; i++) {
 		if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
-			error = COMPLAIN(r, sorted[i]->place,
+			error = SCHEMA_REFUSE(r, sorted[i]->place,
 			    "another source is named %.100s; write a name of "
 			    "its own",
 			    sorted[i]->name);
@@ -1325,13 +1006,14 @@ check_source_names(struct reader *r, const struct config *c)
 }
 
 static int
-complete(struct reader *r, struct config *c)
+complete(struct schema_reader *r, struct config *c)
 {
 	size_t i, j;
 	int error = 0;
 
 	if (!c->name_space)
-		error = copy(str_from(DEFAULT_NAMESPACE), &c->name_space);
+		error = schema_copy(str_from(DEFAULT_NAMESPACE),
+		    &c->name_space);
 	if (!c->max_series)
 		c->max_series = BOUNDS_SERIES;
 	if (!c->max_label_bytes)
@@ -1357,11 +1039,34 @@ complete(struct reader *r, struct config *c)
 	return error;
 }
 
+/* root: NULL where there is nothing in the file. */
+static int
+read_whole(struct schema_reader *r, const struct document_node *root,
+    struct config *c)
+{
+	static const struct config_place top = { .line = 1, .column = 1 };
+	int error;
+
+	if (!root)
+		return SCHEMA_REFUSE(r, top,
+		    "there is nothing in the file; write %s", whole.expected);
+	c->default_metrics = true;
+	error = schema_read_mapping(r, &whole, root, config_keys,
+	    N(config_keys), c);
+	if (!error)
+		error = complete(r, c);
+	if (!error && !c->default_metrics && !c->n_metrics)
+		error = SCHEMA_REFUSE(r, root->place,
+		    "there is no metric; write metrics, or default_metrics: "
+		    "true");
+	return error;
+}
+
 int
 config_parse(struct str text, struct config **ret_config,
     struct config_error *reterr)
 {
-	struct reader r = { .reterr = reterr };
+	struct schema_reader r = { .reterr = reterr };
 	struct document document;
 	struct config *c;
 	int error = document_parse(text, &document, reterr);
@@ -1373,20 +1078,7 @@ config_parse(struct str text, struct config **ret_config,
 		error = -ENOMEM;
 		goto release_document;
 	}
-	c->default_metrics = true;
-	if (!document.root)
-		error = config_error_set(reterr, 1, 1,
-		    "there is nothing in the file; write %s", whole.expected);
-	else
-		error = read_mapping(&r, &whole, document.root, config_keys,
-		    N(config_keys), c);
-	if (!error)
-		error = complete(&r, c);
-	if (!error && !c->default_metrics && !c->n_metrics)
-		error = config_error_set(reterr, document.root->place.line,
-		    document.root->place.column,
-		    "there is no metric; write metrics, or default_metrics: "
-		    "true");
+	error = read_whole(&r, document.root, c);
 	if (error)
 		config_destroy(c);
 	else

@@ -63,12 +63,10 @@ place_at(const struct cursor *at)
 		.column = at->offset - at->line_start + 1 };
 }
 
-/* Marks come in rising order but for those of errors. */
+/* Marks come in rising order, so that all of them cost one pass. */
 static struct config_place
 place_of(struct composer *c, yaml_mark_t mark)
 {
-	if (mark.index < c->cursor.index)
-		c->cursor = start;
 	while (c->cursor.index < mark.index && c->cursor.offset < c->text.len)
 		step(&c->cursor, c->text);
 	return place_at(&c->cursor);
@@ -84,8 +82,11 @@ place_of_offset(const struct composer *c, size_t offset)
 	return place_at(&at);
 }
 
+/* Is -EINVAL, which the static analyser can see here. */
 #define COMPLAIN(c, place, ...)                                                \
-	config_error_set((c)->reterr, (place).line, (place).column, __VA_ARGS__)
+	(config_error_set((c)->reterr, (place).line, (place).column,           \
+	     __VA_ARGS__),                                                     \
+	    -EINVAL)
 
 /* What libyaml says -> what to write. */
 static const struct {
@@ -100,6 +101,8 @@ static const struct {
 	{ "did not find expected key",
 	    "this is neither a key of the mapping above nor its end; check "
 	    "the indentation and the quotes" },
+	{ "did not find expected node content",
+	    "a value is missing here; write one, or '' for none" },
 	{ "did not find expected '-' indicator",
 	    "this is neither an item of the list above nor its end; begin "
 	    "each item with \"- \" in the same column" },

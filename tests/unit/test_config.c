@@ -330,6 +330,7 @@ static const struct {
 	{ "sources: [a\n", 2, 1, "a list without its end" },
 	{ "sources: {a: b\n", 2, 1, "a mapping without its end" },
 	{ "sources: - a\n", 1, 10, "a list begins on the line after its key" },
+	{ "sources: [a,, b]\n", 1, 13, "a value is missing here" },
 	{ S "  name\n", 4, 1, "a key without \":\"" },
 	{ S "metrics\n", 4, 1, "a key without \":\"" },
 	{ S " name: b\n", 3, 2, "neither" },
