@@ -16,7 +16,8 @@ _accesslog_exporter() {
 	case $option in
 	--format)
 		choices='auto common combined vhost_combined nginx_timed
-		    apache_timed'
+		    apache_timed nginx_ingress haproxy_http traefik_clf envoy
+		    lighttpd'
 		;;
 	--read-from) choices='end beginning' ;;
 	--log.level) choices='debug info warn error' ;;
@@ -25,12 +26,12 @@ _accesslog_exporter() {
 	esac
 	if [[ ! $option && $cur == -* ]]; then
 		choices='--format= --log.level= --log.format='
-		[[ ${COMP_WORDS[1]} == scan ]] || choices+=' --read-from=
+		[[ ${COMP_WORDS[1]} =~ ^(scan|explain|formats)$ ]] || choices+=' --read-from=
 		    --web.listen-address= --web.telemetry-path='
 		((COMP_CWORD > 1)) || choices+=' --help --version'
 		compopt -o nospace 2>/dev/null
 	elif [[ ! $option ]]; then
-		((COMP_CWORD > 1)) || choices='serve scan'
+		((COMP_CWORD > 1)) || choices='serve scan explain formats'
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi
