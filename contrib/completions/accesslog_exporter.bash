@@ -16,7 +16,8 @@ _accesslog_exporter() {
 	case $option in
 	--format)
 		choices='auto common combined vhost_combined nginx_timed
-		    apache_timed json apache_json caddy_json envoy_json
+		    apache_timed nginx_ingress haproxy_http traefik_clf envoy
+		    lighttpd json apache_json caddy_json envoy_json
 		    nginx_json traefik_json'
 		;;
 	--read-from) choices='end beginning' ;;
@@ -27,13 +28,12 @@ _accesslog_exporter() {
 	esac
 	if [[ ! $option && $cur == -* ]]; then
 		choices='--format= --log.level= --log.format='
-		[[ ${COMP_WORDS[1]} != check ]] || choices='--config.file='
-		[[ ${COMP_WORDS[1]} == @(scan|check) ]] || choices+=' --read-from=
+		[[ ${COMP_WORDS[1]} =~ ^(scan|explain|formats|check)$ ]] || choices+=' --config.file= --web.enable-lifecycle --read-from=
 		    --web.listen-address= --web.telemetry-path='
 		((COMP_CWORD > 1)) || choices+=' --help --version'
 		compopt -o nospace 2>/dev/null
 	elif [[ ! $option ]]; then
-		((COMP_CWORD > 1)) || choices='serve scan check'
+		((COMP_CWORD > 1)) || choices='serve scan explain check formats'
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 	fi

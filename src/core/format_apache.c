@@ -10,53 +10,53 @@
 
 /* Directives without an argument, or with one of a few. */
 static const struct row {
-	char letter;
-	const char *argument; /* NULL: none, or one that changes nothing */
+	const char *argument; /* NULL: none */
 	const char *field;
-	bool is_integer;
 	unsigned shift;
 	unsigned rank;
+	char letter;
+	bool is_integer;
 } rows[] = {
-	{ 'a', NULL, "remote_addr", false, 0, 1 },
-	{ 'a', "c", "realip_remote_addr", false, 0, 1 },
-	{ 'A', NULL, "server_addr", false, 0, 1 },
-	{ 'b', NULL, "body_bytes_sent", false, 0, 1 },
-	{ 'B', NULL, "body_bytes_sent", false, 0, 1 },
-	{ 'D', NULL, "request_time", true, 6, 4 },
-	{ 'f', NULL, "request_filename", false, 0, 1 },
-	{ 'h', NULL, "remote_addr", false, 0, 1 },
-	{ 'h', "c", "realip_remote_addr", false, 0, 1 },
-	{ 'H', NULL, "server_protocol", false, 0, 1 },
-	{ 'I', NULL, "request_length", false, 0, 1 },
-	{ 'k', NULL, "connection_requests", false, 0, 1 },
-	{ 'l', NULL, "remote_logname", false, 0, 1 },
-	{ 'L', NULL, "request_id", false, 0, 1 },
-	{ 'L', "c", "connection_id", false, 0, 1 },
-	{ 'm', NULL, "request_method", false, 0, 1 },
-	{ 'O', NULL, "bytes_sent", false, 0, 1 },
-	{ 'p', NULL, "server_port", false, 0, 1 },
-	{ 'p', "canonical", "server_port", false, 0, 1 },
-	{ 'p', "local", "server_port", false, 0, 2 },
-	{ 'p', "remote", "remote_port", false, 0, 1 },
-	{ 'P', NULL, "pid", false, 0, 1 },
-	{ 'P', "pid", "pid", false, 0, 1 },
-	{ 'P', "tid", "tid", false, 0, 1 },
-	{ 'P', "hextid", "tid", false, 0, 1 },
-	{ 'q', NULL, "args", false, 0, 1 },
-	{ 'r', NULL, "request", false, 0, 1 },
-	{ 'R', NULL, "handler", false, 0, 1 },
-	{ 's', NULL, "status", false, 0, 1 },
-	{ 'S', NULL, "bytes_transferred", false, 0, 1 },
-	{ 't', NULL, "time_local", false, 0, 1 },
-	{ 'T', NULL, "request_time", true, 0, 2 },
-	{ 'T', "s", "request_time", true, 0, 2 },
-	{ 'T', "ms", "request_time", true, 3, 3 },
-	{ 'T', "us", "request_time", true, 6, 4 },
-	{ 'u', NULL, "remote_user", false, 0, 1 },
-	{ 'U', NULL, "uri", false, 0, 1 },
-	{ 'v', NULL, "server_name", false, 0, 1 },
-	{ 'V', NULL, "host", false, 0, 1 },
-	{ 'X', NULL, "connection_status", false, 0, 1 },
+	{ NULL, "remote_addr", 0, 1, 'a', false },
+	{ "c", "realip_remote_addr", 0, 1, 'a', false },
+	{ NULL, "server_addr", 0, 1, 'A', false },
+	{ NULL, "body_bytes_sent", 0, 1, 'b', false },
+	{ NULL, "body_bytes_sent", 0, 1, 'B', false },
+	{ NULL, "request_time", 6, 4, 'D', true },
+	{ NULL, "request_filename", 0, 1, 'f', false },
+	{ NULL, "remote_addr", 0, 1, 'h', false },
+	{ "c", "realip_remote_addr", 0, 1, 'h', false },
+	{ NULL, "server_protocol", 0, 1, 'H', false },
+	{ NULL, "request_length", 0, 1, 'I', false },
+	{ NULL, "connection_requests", 0, 1, 'k', false },
+	{ NULL, "remote_logname", 0, 1, 'l', false },
+	{ NULL, "request_id", 0, 1, 'L', false },
+	{ "c", "connection_id", 0, 1, 'L', false },
+	{ NULL, "request_method", 0, 1, 'm', false },
+	{ NULL, "bytes_sent", 0, 1, 'O', false },
+	{ NULL, "server_port", 0, 1, 'p', false },
+	{ "canonical", "server_port", 0, 1, 'p', false },
+	{ "local", "server_port", 0, 2, 'p', false },
+	{ "remote", "remote_port", 0, 1, 'p', false },
+	{ NULL, "pid", 0, 1, 'P', false },
+	{ "pid", "pid", 0, 1, 'P', false },
+	{ "tid", "tid", 0, 1, 'P', false },
+	{ "hextid", "tid", 0, 1, 'P', false },
+	{ NULL, "args", 0, 1, 'q', false },
+	{ NULL, "request", 0, 1, 'r', false },
+	{ NULL, "handler", 0, 1, 'R', false },
+	{ NULL, "status", 0, 1, 's', false },
+	{ NULL, "bytes_transferred", 0, 1, 'S', false },
+	{ NULL, "time_local", 0, 1, 't', false },
+	{ NULL, "request_time", 0, 2, 'T', true },
+	{ "s", "request_time", 0, 2, 'T', true },
+	{ "ms", "request_time", 3, 3, 'T', true },
+	{ "us", "request_time", 6, 4, 'T', true },
+	{ NULL, "remote_user", 0, 1, 'u', false },
+	{ NULL, "uri", 0, 1, 'U', false },
+	{ NULL, "server_name", 0, 1, 'v', false },
+	{ NULL, "host", 0, 1, 'V', false },
+	{ NULL, "connection_status", 0, 1, 'X', false },
 };
 
 /* Directives whose argument is part of the field's name. */
@@ -227,7 +227,8 @@ format_apache_claims(struct str text)
 static int
 wrong(struct apache *a, size_t column, const char *what)
 {
-	return config_error_set(a->build->reterr, 0, column, "%s", what);
+	(void)config_error_set(a->build->reterr, 0, column, "%s", what);
+	return -EINVAL;
 }
 
 /* LogFormat "..." nickname, or "..." with escaped quotes in it, or the text. */
