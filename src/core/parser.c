@@ -303,7 +303,9 @@ parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
 	for (i = 0; i < p->n_derived; i++) {
 		const struct derived *d = &p->derived[i];
 
-		if (p->in_format & ENTRY_BIT(d->slot) && e->text[d->slot].data)
+		/* The line has it itself, well or badly. */
+		if (p->in_format & ENTRY_BIT(d->slot) &&
+		    (e->text[d->slot].data || e->errors & ENTRY_BIT(d->slot)))
 			continue;
 		e->text[d->slot] = derive(d->how, e->text[d->source]);
 		if (e->errors & ENTRY_BIT(d->source))

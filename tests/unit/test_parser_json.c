@@ -140,6 +140,11 @@ what_the_line_has_itself_is_not_derived(void **state)
 		    assert_str(f->e.text[URI], STR("/b"));
 		    assert_str(f->e.text[METHOD], STR("GET"));
 	    });
+	with_line(f, STR("{\"r\":\"GET /a HTTP/1.1\",\"u\":{}}"), {
+		assert_no_value(f->e.text[REQUEST_URI]);
+		assert_int_equal(f->e.errors,
+		    ENTRY_BIT(REQUEST_URI) | ENTRY_BIT(URI));
+	});
 }
 
 static void
