@@ -80,6 +80,14 @@ void ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
     bool at_start);
 
 /*
+ * The file goes on in another source, of the same ingest or of one that took
+ * over.  A format that was recognised is kept where the source recognises its
+ * formats.  Where the file has a lag, ingest_grow() takes it off before and
+ * adds it after.
+ */
+void ingest_stream_move(struct ingest_stream *st, struct ingest_source *source);
+
+/*
  * Look for the format in the first bytes of the file, before it is read from
  * somewhere else, say its end.  Counts nothing.
  */

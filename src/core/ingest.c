@@ -510,6 +510,21 @@ ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
 	lines_init(&st->lines, at_start);
 }
 
+void
+ingest_stream_move(struct ingest_stream *st, struct ingest_source *source)
+{
+	st->source = source;
+	if (source->n_formats) {
+		st->format = source->formats[0];
+		st->settled = true;
+	} else if (st->format >= source->ingest->n_shipped) {
+		/* The shipped ones come first, in the same order everywhere. */
+		st->format = DETECT_NONE;
+		st->settled = false;
+		st->n_looks = 0;
+	}
+}
+
 static void
 look_for_format(struct ingest_stream *st, struct str window, bool final)
 {
