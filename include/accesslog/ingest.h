@@ -80,17 +80,18 @@ void ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
     bool at_start);
 
 /*
+ * The file goes on in another source, of the same ingest or of one that took
+ * over.  A format that was recognised is kept where the source recognises its
+ * formats.  Where the file has a lag, ingest_grow() takes it off before and
+ * adds it after.
+ */
+void ingest_stream_move(struct ingest_stream *st, struct ingest_source *source);
+
+/*
  * Look for the format in the first bytes of the file, before it is read from
  * somewhere else, say its end.  Counts nothing.
  */
 void ingest_recognise(struct ingest_stream *st, struct str head);
-
-/*
- * The file goes on at the same place under another source, perhaps of another
- * ingest; its format is looked for anew among the new source's.
- */
-void ingest_stream_rebind(struct ingest_stream *st,
-    struct ingest_source *source);
 
 /* The name of the format in use, or NULL while none is known. */
 const char *ingest_format_name(const struct ingest_stream *st);

@@ -44,12 +44,12 @@ enum registry_type {
 struct registry_spec {
 	const char *name;
 	const char *help;
-	enum registry_type type;
 	size_t n_labels;
 	const char *const *labels;
 	/* Histograms: upper bounds of the buckets, rising, without +Inf. */
 	size_t n_bounds;
 	const struct decimal *bounds;
+	enum registry_type type;
 	uint32_t max_series; /* 0: BOUNDS_SERIES */
 	uint32_t max_value_bytes; /* of a label; 0: BOUNDS_LABEL_VALUE_BYTES */
 	/* Its series count towards registry_limit_bytes(). */

@@ -518,12 +518,18 @@ ingest_stream_init(struct ingest_stream *st, struct ingest_source *source,
 }
 
 void
-ingest_stream_rebind(struct ingest_stream *st, struct ingest_source *source)
+ingest_stream_move(struct ingest_stream *st, struct ingest_source *source)
 {
-	struct lines lines = st->lines;
-
-	ingest_stream_init(st, source, false);
-	st->lines = lines;
+	st->source = source;
+	if (source->n_formats) {
+		st->format = source->formats[0];
+		st->settled = true;
+	} else if (st->format >= source->ingest->n_shipped) {
+		/* The shipped ones come first, in the same order everywhere. */
+		st->format = DETECT_NONE;
+		st->settled = false;
+		st->n_looks = 0;
+	}
 }
 
 static void

@@ -509,7 +509,9 @@ spend(struct labels *l, struct str value, bool *ret_overflowed)
 	if (value.len)
 		memcpy(bytes, value.data, value.len);
 	a = probe(l, hash, value);
-	*a = (struct admitted){ hash, value.len, bytes };
+	a->hash = hash;
+	a->len = value.len;
+	a->bytes = bytes;
 	l->n_admitted++;
 	return 0;
 }

@@ -61,7 +61,7 @@ metrics_init(struct metrics *m, struct registry *r)
 		struct registry_spec spec;
 		int error;
 
-		metrics_spec(i, &spec);
+		metrics_spec((enum metrics_id)i, &spec);
 		error = registry_add_family(r, &spec, &m->family[i]);
 		if (error)
 			return error;

@@ -691,6 +691,7 @@ pattern_rule_apply(struct pattern_rule *r, struct str value,
 		}
 		if (bytes.len > BOUNDS_RULE_BYTES - len)
 			bytes.len = BOUNDS_RULE_BYTES - len;
+		assert(bytes.data);
 		memcpy(room + len, bytes.data, bytes.len);
 		len += bytes.len;
 	}

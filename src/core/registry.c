@@ -498,7 +498,7 @@ int
 registry_find_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index, bool *ret_overflowed)
 {
-	struct str others[BOUNDS_LABELS];
+	struct str others[BOUNDS_LABELS] = { 0 };
 	size_t i;
 	int error;
 

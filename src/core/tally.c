@@ -411,6 +411,7 @@ kind_of(const struct tally *t, const struct metric *m)
 
 	if (!m->n_labels)
 		return WITHOUT_LABELS;
+	assert(t->labels && m->labels[0] < t->n_labels);
 	l = &t->labels[m->labels[0]].spec;
 	if (m->n_labels == 1 && l->normalizer == CONFIG_AS_IT_IS &&
 	    !l->n_rules && !l->budget && (!l->max_bytes || l->max_bytes >= 3) &&
@@ -426,7 +427,8 @@ kind_of(const struct tally *t, const struct metric *m)
 static int
 open_budgets(struct tally *t, struct metric *m)
 {
-	struct str values[2] = { str_from(m->spec.name) };
+	const struct registry_spec *spec = registry_spec(m->family);
+	struct str values[2] = { str_from(spec->name) };
 	size_t i;
 	uint32_t j;
 	int error = 0;
@@ -436,7 +438,7 @@ open_budgets(struct tally *t, struct metric *m)
 
 		if (!l->spec.budget)
 			continue;
-		values[1] = str_from(m->spec.labels[i]);
+		values[1] = str_from(spec->labels[i]);
 		error = registry_series(
 		    t->metrics->family[METRICS_LABEL_OVERFLOW], values,
 		    &m->label_overflow[i]);

@@ -135,7 +135,7 @@ rebind_file(struct reader_file *f, struct ingest_source *to)
 	int64_t lag_bytes = (int64_t)(known->size_bytes - known->offset);
 
 	ingest_grow(&f->file->stream, -lag_bytes);
-	ingest_stream_rebind(&f->file->stream, to);
+	ingest_stream_move(&f->file->stream, to);
 	ingest_grow(&f->file->stream, lag_bytes);
 }
 

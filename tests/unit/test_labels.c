@@ -1,6 +1,8 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -298,6 +300,465 @@ a_status_is_three_bytes_or_a_dash(void **state)
 	assert_str(labels_status((struct str){ 0 }), STR("-"));
 }
 
+/* Normalisers */
+
+typedef struct str (
+    *normalise_fn)(struct str value, struct labels_scratch *room);
+
+static struct str
+method(struct str value, struct labels_scratch *room)
+{
+	(void)room;
+	return labels_method(value);
+}
+
+static struct str
+status_class(struct str value, struct labels_scratch *room)
+{
+	(void)room;
+	return labels_status_class(value);
+}
+
+/* pairs: a value and what becomes of it; NULL ends them. */
+static void
+check_pairs(normalise_fn normalise, const char *const pairs[][2])
+{
+	struct labels_scratch room;
+	size_t i;
+
+	for (i = 0; pairs[i][0]; i++) {
+		struct str value = support_guarded_str(str_from(pairs[i][0]));
+
+		assert_str(normalise(value, &room), str_from(pairs[i][1]));
+		support_guarded_str_free(value);
+	}
+}
+
+static void
+methods_are_those_of_the_standard_or_other(void **state)
+{
+	static const char *const pairs[][2] = { { "GET", "GET" },
+		{ "HEAD", "HEAD" }, { "POST", "POST" }, { "PUT", "PUT" },
+		{ "DELETE", "DELETE" }, { "CONNECT", "CONNECT" },
+		{ "OPTIONS", "OPTIONS" }, { "TRACE", "TRACE" },
+		{ "PATCH", "PATCH" }, { "GETX", "other" }, { "GE", "other" },
+		{ "get", "other" }, { "PROPFIND", "other" }, { "-", "other" },
+		{ "", "other" }, { "\\x16\\x03", "other" }, { 0 } };
+
+	(void)state;
+	check_pairs(method, pairs);
+}
+
+static void
+status_classes_are_five_and_whatever_is_logged(void **state)
+{
+	static const char *const pairs[][2] = { { "200", "2xx" },
+		{ "404", "4xx" }, { "100", "1xx" }, { "999", "9xx" },
+		{ "000", "0xx" }, { "009", "0xx" }, { "-", "-" }, { "", "-" },
+		{ "20", "-" }, { "2000", "-" }, { "2x0", "-" }, { "20-", "-" },
+		{ 0 } };
+
+	(void)state;
+	check_pairs(status_class, pairs);
+}
+
+static void
+ids_in_a_path_become_id_and_nothing_else_does(void **state)
+{
+	static const char *const pairs[][2] = { { "/", "/" }, { "", "" },
+		{ "-", "-" }, { "*", "*" }, { "/a/b", "/a/b" },
+		{ "/a?b=1", "/a" }, { "/a#b", "/a" }, { "?b", "" },
+		{ "/7", "/:id" }, { "7", ":id" },
+		{ "/users/12/orders/345", "/users/:id/orders/:id" },
+		{ "/1/2/3/", "/:id/:id/:id/" }, { "//1//", "//:id//" },
+		{ "/v1/users", "/v1/users" }, { "/2nd", "/2nd" },
+		{ "/12.html", "/12.html" }, { "/-5", "/-5" },
+		{ "/1.5", "/1.5" },
+		{ "/123e4567-e89b-12d3-a456-426614174000/x", "/:id/x" },
+		{ "/123E4567-E89B-12D3-A456-426614174000", "/:id" },
+		{ "/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "/:id" },
+		{ "/123e4567-e89b-12d3-a456-42661417400",
+		    "/123e4567-e89b-12d3-a456-42661417400" },
+		{ "/123e4567_e89b_12d3_a456_426614174000",
+		    "/123e4567_e89b_12d3_a456_426614174000" },
+		{ "/deadbee1", "/:id" }, { "/DEADBEE1", "/:id" },
+		{ "/dead1", "/dead1" }, { "/deadbe1", "/deadbe1" },
+		{ "/deadbeef", "/deadbeef" }, { "/facade", "/facade" },
+		{ "/d41d8cd98f00b204e9800998ecf8427e.js",
+		    "/d41d8cd98f00b204e9800998ecf8427e.js" },
+		{ "/2026-01-31", "/:id" }, { "/2026-01", "/:id" },
+		{ "/2026/01/31", "/:id/:id/:id" },
+		{ "/2026-13-01", "/2026-13-01" },
+		{ "/2026-01-32", "/2026-01-32" }, { "/2026-00", "/2026-00" },
+		{ "/2026-1-1", "/2026-1-1" },
+		{ "/2026-01-31T23:59:59Z", "/:id" },
+		{ "/2026-01-31T23:59:59.123+01:00", "/:id" },
+		{ "/2026-01-31Tea", "/2026-01-31Tea" },
+		{ "/2026-01-31-title", "/2026-01-31-title" },
+		{ "/a%20b/%2F12", "/a%20b/%2F12" }, { "/%31%32", "/%31%32" },
+		{ "http://example.com:80/12", "http://example.com:80/:id" },
+		{ "/caf\xC3\xA9/9", "/caf\xC3\xA9/:id" }, { 0 } };
+
+	(void)state;
+	check_pairs(labels_path, pairs);
+}
+
+static void
+a_path_of_many_ids_is_cut_at_its_room(void **state)
+{
+	static char value[3 * BOUNDS_LABEL_VALUE_MOST_BYTES];
+	struct labels_scratch room;
+	struct str path;
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(value); i++)
+		value[i] = i % 2 ? '1' : '/';
+	for (n = 0; n < sizeof(value); n += 7) {
+		struct str guarded = support_guarded_str(str_of(value, n));
+
+		path = labels_path(guarded, &room);
+		assert_true(path.len <= sizeof(room.bytes));
+		for (i = 0; i + 4 <= path.len && i + 4 <= sizeof(room) - 4;
+		     i += 4)
+			assert_memory_equal(path.data + i, "/:id", 4);
+		support_guarded_str_free(guarded);
+	}
+}
+
+static void
+hosts_are_lower_case_without_port_and_dot(void **state)
+{
+	static const char *const pairs[][2] = { { "example.com",
+						    "example.com" },
+		{ "Example.COM", "example.com" },
+		{ "example.com.", "example.com" },
+		{ "example.com:443", "example.com" },
+		{ "EXAMPLE.com.:8080", "example.com" },
+		{ "example.com:", "example.com" },
+		{ "example.com:http", "example.com:http" },
+		{ "192.0.2.1:80", "192.0.2.1" },
+		{ "[2001:DB8::1]:443", "[2001:db8::1]" },
+		{ "[2001:db8::1]", "[2001:db8::1]" },
+		{ "[2001:db8::1", "[2001:db8::1" }, { "[::1]x", "[::1]x" },
+		{ "2001:db8::1", "2001:db8::1" },
+		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1" }, { "::1", "::1" },
+		{ "unix:", "unix" }, { "-", "-" }, { ".", "." }, { "", "" },
+		{ "\xC3\x84.DE", "\xC3\x84.de" }, { 0 } };
+
+	(void)state;
+	check_pairs(labels_host, pairs);
+}
+
+/* The values of one label */
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+#define TEXT(literal) ((char *)(uintptr_t)(literal))
+
+static struct labels *
+create(const struct config_label *spec)
+{
+	struct config_error reason;
+	struct labels *l;
+
+	assert_int_equal(labels_create(spec, 42, &l, &reason), 0);
+	return l;
+}
+
+static struct str
+value_of(struct labels *l, struct str raw, bool *ret_overflowed)
+{
+	struct str guarded = raw.data ? support_guarded_str(raw) : raw;
+	struct str value = { 0 };
+
+	assert_int_equal(labels_value(l, guarded, &value, ret_overflowed), 0);
+	if (raw.data && value.data == guarded.data)
+		value = str_of(raw.data, value.len);
+	if (raw.data)
+		support_guarded_str_free(guarded);
+	return value;
+}
+
+#define assert_value(l, raw, expected)                                         \
+	do {                                                                   \
+		bool overflowed_ = true;                                       \
+                                                                               \
+		assert_str(value_of((l), STR(raw), &overflowed_),              \
+		    STR(expected));                                            \
+		assert_false(overflowed_);                                     \
+	} while (0)
+
+static void
+the_first_rule_that_matches_wins_else_the_value_passes_on(void **state)
+{
+	static struct config_rule rules[] = {
+		{ .regex = TEXT("^/api/"), .replacement = TEXT("api") },
+		{ .regex = TEXT("^/(\\w+)/:id$"), .replacement = TEXT("$1") },
+		{ .regex = TEXT("/api/|:id"), .replacement = TEXT("third") },
+	};
+	const struct config_label spec = { .name = TEXT("route"),
+		.from = TEXT("request_uri"),
+		.normalizer = CONFIG_PATH,
+		.n_rules = N(rules),
+		.rules = rules };
+	struct labels *l = create(&spec);
+	int i;
+
+	(void)state;
+	/* The second time from what is remembered. */
+	for (i = 0; i < 2; i++) {
+		assert_value(l, "/api/users/1?x", "api");
+		assert_value(l, "/users/17", "users");
+		assert_value(l, "/users/17/x", "third");
+		assert_value(l, "/x/api/", "third");
+		assert_value(l, "/x", "/x");
+	}
+	labels_destroy(l);
+}
+
+static void
+a_field_without_value_is_a_dash(void **state)
+{
+	static const enum config_normalizer all[] = { CONFIG_AS_IT_IS,
+		CONFIG_STATUS_CLASS, CONFIG_PATH, CONFIG_HOST };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < N(all); i++) {
+		const struct config_label spec = { .name = TEXT("a"),
+			.from = TEXT("a"),
+			.normalizer = all[i] };
+		struct labels *l = create(&spec);
+		bool overflowed;
+
+		assert_str(value_of(l, (struct str){ 0 }, &overflowed),
+		    STR("-"));
+		assert_value(l, "", "-");
+		assert_value(l, "-", "-");
+		labels_destroy(l);
+	}
+}
+
+static void
+a_status_beside_others_is_a_status(void **state)
+{
+	const struct config_label spec = { .name = TEXT("code"),
+		.from = TEXT("status") };
+	struct labels *l = create(&spec);
+
+	(void)state;
+	assert_value(l, "200", "200");
+	assert_value(l, "2000", "-");
+	labels_destroy(l);
+}
+
+static void
+values_are_cut_between_two_code_points_after_the_rules(void **state)
+{
+	static struct config_rule rules[] = { { .regex = TEXT("^x(.*)"),
+	    .replacement = TEXT("$1$1$1") } };
+	const struct config_label spec = { .name = TEXT("a"),
+		.from = TEXT("a"),
+		.n_rules = 1,
+		.rules = rules,
+		.max_bytes = 4 };
+	struct labels *l = create(&spec);
+
+	(void)state;
+	assert_value(l, "abcdef", "abcd");
+	assert_value(l, "abc\xC3\xA9", "abc");
+	assert_value(l, "ab\xC3\xA9", "ab\xC3\xA9");
+	assert_value(l, "a\xFF", "a" REPLACEMENT);
+	assert_value(l, "xab", "abab");
+	assert_value(l, "x\xC3\xA9y", "\xC3\xA9y");
+	labels_destroy(l);
+}
+
+static void
+past_the_budget_new_values_are_other_and_old_ones_stay(void **state)
+{
+	const struct config_label spec = { .name = TEXT("host"),
+		.from = TEXT("host"),
+		.normalizer = CONFIG_HOST,
+		.budget = 100 };
+	struct labels *l = create(&spec);
+	unsigned long i;
+	int round;
+
+	(void)state;
+	for (round = 0; round < 2; round++) {
+		for (i = 0; i < 20000; i++) {
+			char text[32], expected[32];
+			bool overflowed;
+			struct str value;
+
+			(void)snprintf(text, sizeof(text), "HOST%lu:80", i);
+			(void)snprintf(expected, sizeof(expected), "host%lu",
+			    i);
+			value = value_of(l, str_from(text), &overflowed);
+			assert_int_equal(overflowed, i >= 100);
+			assert_str(value,
+			    i < 100 ? str_from(expected) : LABELS_OTHER);
+		}
+	}
+	/* What is called other by itself has not overflowed. */
+	assert_value(l, "other", "other");
+	assert_value(l, "Host7", "host7");
+	labels_destroy(l);
+}
+
+static void
+a_budget_is_of_what_is_shown_not_of_what_is_logged(void **state)
+{
+	const struct config_label spec = { .name = TEXT("route"),
+		.from = TEXT("request_uri"),
+		.normalizer = CONFIG_PATH,
+		.budget = 1 };
+	struct labels *l = create(&spec);
+	bool overflowed;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "/user/%u?q=%u", i, i);
+		assert_str(value_of(l, str_from(text), &overflowed),
+		    STR("/user/:id"));
+		assert_false(overflowed);
+	}
+	assert_str(value_of(l, STR("/b"), &overflowed), LABELS_OTHER);
+	assert_true(overflowed);
+	labels_destroy(l);
+}
+
+static void
+values_that_were_admitted_have_their_place(void **state)
+{
+	const struct config_label spec = { .name = TEXT("a"),
+		.from = TEXT("a"),
+		.budget = 2 };
+	struct labels *l = create(&spec);
+	bool overflowed;
+
+	(void)state;
+	assert_int_equal(labels_admit(l, STR("other")), 0);
+	assert_int_equal(labels_admit(l, STR("one")), 0);
+	assert_int_equal(labels_admit(l, STR("one")), 0);
+	assert_int_equal(labels_admit(l, STR("two")), 0);
+	assert_int_equal(labels_admit(l, STR("three")), 0);
+	assert_value(l, "two", "two");
+	assert_value(l, "one", "one");
+	(void)value_of(l, STR("three"), &overflowed);
+	assert_true(overflowed);
+	labels_destroy(l);
+}
+
+static void
+values_that_are_too_long_to_be_remembered_are_right_too(void **state)
+{
+	static struct config_rule rules[] = { { .regex = TEXT("^(a+)b"),
+	    .replacement = TEXT("$1") } };
+	const struct config_label spec = { .name = TEXT("a"),
+		.from = TEXT("a"),
+		.n_rules = 1,
+		.rules = rules,
+		.max_bytes = 1000 };
+	struct labels *l = create(&spec);
+	char raw[600];
+	size_t n;
+
+	(void)state;
+	for (n = 1; n < sizeof(raw); n++) {
+		bool overflowed;
+		int round;
+
+		memset(raw, 'a', n);
+		raw[n] = 'b';
+		for (round = 0; round < 2; round++)
+			assert_str(value_of(l, str_of(raw, n + 1), &overflowed),
+			    str_of(raw, n));
+	}
+	labels_destroy(l);
+}
+
+static void
+a_rule_that_is_wrong_is_said_with_its_place(void **state)
+{
+	static struct config_rule rules[] = {
+		{ .regex = TEXT("a"), .replacement = TEXT("b") },
+		{ .regex = TEXT("a(b"),
+		    .replacement = TEXT("c"),
+		    .place = { 7, 20 } },
+	};
+	const struct config_label spec = { .name = TEXT("a"),
+		.from = TEXT("a"),
+		.n_rules = 2,
+		.rules = rules };
+	struct config_error reason;
+	struct labels *l = NULL;
+
+	(void)state;
+	assert_int_equal(labels_create(&spec, 1, &l, &reason), -EINVAL);
+	assert_null(l);
+	assert_int_equal(reason.line, 7);
+	assert_int_equal(reason.column, 23);
+}
+
+static void
+labels_survive_every_failed_allocation(void **state)
+{
+	static struct config_rule rules[] = { { .regex = TEXT("^(a+)b"),
+	    .replacement = TEXT("$1") } };
+	const struct config_label spec = { .name = TEXT("a"),
+		.from = TEXT("a"),
+		.n_rules = 1,
+		.rules = rules,
+		.budget = 1000 };
+	unsigned long n, n_failed = 0;
+	bool failed = true;
+
+	(void)state;
+	for (n = 1; failed; n++) {
+		struct config_error reason;
+		struct labels *l = NULL;
+		bool created = false;
+		unsigned i;
+		int error;
+
+		support_fail_allocation(n);
+		error = labels_create(&spec, 1, &l, &reason);
+		created = !error;
+		for (i = 0; i < 300 && created; i++) {
+			char text[16];
+			struct str raw = str_of(text,
+			    (size_t)snprintf(text, sizeof(text), "%u", i));
+			struct str value = STR("untouched");
+			bool overflowed = true;
+
+			error = labels_value(l, raw, &value, &overflowed);
+			if (error) {
+				assert_int_equal(error, -ENOMEM);
+				n_failed++;
+				assert_int_equal(
+				    labels_value(l, raw, &value, &overflowed),
+				    0);
+			}
+			assert_str(value, raw);
+			assert_false(overflowed);
+		}
+		support_stop_failing();
+		failed = support_did_fail();
+		if (!created) {
+			assert_int_equal(error, -ENOMEM);
+			assert_null(l);
+			n_failed++;
+		}
+		labels_destroy(l);
+	}
+	assert_true(n_failed > 300);
+}
+
 int
 main(void)
 {
@@ -313,6 +774,27 @@ main(void)
 		cmocka_unit_test(
 		    what_the_log_escaped_is_shown_as_the_log_has_it),
 		cmocka_unit_test(a_status_is_three_bytes_or_a_dash),
+		cmocka_unit_test(methods_are_those_of_the_standard_or_other),
+		cmocka_unit_test(
+		    status_classes_are_five_and_whatever_is_logged),
+		cmocka_unit_test(ids_in_a_path_become_id_and_nothing_else_does),
+		cmocka_unit_test(a_path_of_many_ids_is_cut_at_its_room),
+		cmocka_unit_test(hosts_are_lower_case_without_port_and_dot),
+		cmocka_unit_test(
+		    the_first_rule_that_matches_wins_else_the_value_passes_on),
+		cmocka_unit_test(a_field_without_value_is_a_dash),
+		cmocka_unit_test(a_status_beside_others_is_a_status),
+		cmocka_unit_test(
+		    values_are_cut_between_two_code_points_after_the_rules),
+		cmocka_unit_test(
+		    past_the_budget_new_values_are_other_and_old_ones_stay),
+		cmocka_unit_test(
+		    a_budget_is_of_what_is_shown_not_of_what_is_logged),
+		cmocka_unit_test(values_that_were_admitted_have_their_place),
+		cmocka_unit_test(
+		    values_that_are_too_long_to_be_remembered_are_right_too),
+		cmocka_unit_test(a_rule_that_is_wrong_is_said_with_its_place),
+		cmocka_unit_test(labels_survive_every_failed_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -507,6 +507,238 @@ destroying_none_does_nothing(void **state)
 {
 	(void)state;
 	pattern_destroy(NULL);
+	pattern_rule_destroy(NULL);
+}
+
+/* Rules */
+
+/* What a rule makes of value; room holds it. */
+static bool
+apply(const char *regex, const char *replacement, struct str value,
+    char room[BOUNDS_RULE_BYTES], struct str *ret_result)
+{
+	struct str guarded = support_guarded_str(value);
+	struct pattern_rule *r = NULL;
+	struct config_error reason;
+	bool answer;
+
+	assert_int_equal(
+	    pattern_rule_create(str_from(regex),
+		replacement ? str_from(replacement) : (struct str){ 0 }, &r,
+		&reason),
+	    0);
+	assert_int_equal(pattern_rule_matches(r, guarded),
+	    pattern_rule_apply(r, guarded, room, ret_result) || !replacement);
+	answer = pattern_rule_apply(r, guarded, room, ret_result);
+	pattern_rule_destroy(r);
+	support_guarded_str_free(guarded);
+	return answer;
+}
+
+static void
+a_rule_replaces_the_whole_value(void **state)
+{
+	static const struct {
+		const char *regex;
+		const char *replacement;
+		const char *value;
+		const char *result;
+	} cases[] = {
+		{ "^/p/\\d+", "/p/:id", "/p/12/reviews", "/p/:id" },
+		{ "b", "x", "abc", "x" },
+		{ "^$", "none", "", "none" },
+		{ ".*", "", "anything", "" },
+		{ "^/(\\w+)/(\\w+)", "$2-$1", "/a/b/c", "b-a" },
+		{ "^(a)(b)?", "[$2$1]", "ac", "[a]" },
+		{ "(?<host>[a-z]+)\\.", "${host}!", "www.x", "www!" },
+		{ "(.)", "${1}0", "z", "z0" },
+		{ "(.)", "$1$1", "z", "zz" },
+		{ "a", "$$1", "a", "$1" },
+		{ "a+", "<$0>", "baab", "<aa>" },
+		{ "(1)(2)(3)(4)(5)(6)(7)(8)(9)(0)", "$10", "1234567890", "0" },
+	};
+	char room[BOUNDS_RULE_BYTES];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < N(cases); i++) {
+		struct str result;
+
+		assert_true(apply(cases[i].regex, cases[i].replacement,
+		    str_from(cases[i].value), room, &result));
+		assert_str(result, str_from(cases[i].result));
+	}
+}
+
+static void
+a_rule_that_does_not_match_says_so(void **state)
+{
+	char room[BOUNDS_RULE_BYTES];
+	struct str result = STR("untouched");
+
+	(void)state;
+	assert_false(apply("^b", "x", STR("abc"), room, &result));
+	assert_false(apply("a$", "x", STR("a\n"), room, &result));
+	assert_false(apply("a", "x", STR(""), room, &result));
+	assert_str(result, STR("untouched"));
+}
+
+static void
+a_rule_without_replacement_only_matches(void **state)
+{
+	struct pattern_rule *r;
+	struct config_error reason;
+	char room[BOUNDS_RULE_BYTES];
+	struct str result = STR("untouched");
+
+	(void)state;
+	assert_int_equal(pattern_rule_create(STR("^/health"), (struct str){ 0 },
+			     &r, &reason),
+	    0);
+	assert_true(pattern_rule_matches(r, STR("/healthz")));
+	assert_false(pattern_rule_matches(r, STR("/a/health")));
+	assert_false(pattern_rule_matches(r, (struct str){ 0 }));
+	assert_false(pattern_rule_apply(r, STR("/healthz"), room, &result));
+	assert_str(result, STR("untouched"));
+	pattern_rule_destroy(r);
+}
+
+static void
+a_rule_takes_and_gives_any_bytes(void **state)
+{
+	char room[BOUNDS_RULE_BYTES];
+	struct str result;
+
+	(void)state;
+	assert_true(apply("^(.)\\x00(.+)", "$2$1", STR("\xFF\0\xC3(\n"), room,
+	    &result));
+	assert_str(result, STR("\xC3(\xFF"));
+}
+
+static void
+what_a_rule_gives_is_cut_at_its_room(void **state)
+{
+	static char value[BOUNDS_RULE_BYTES];
+	char room[BOUNDS_RULE_BYTES];
+	struct str result;
+
+	(void)state;
+	memset(value, 'a', sizeof(value));
+	assert_true(apply("(.*)", "b$1$1", str_of(value, sizeof(value)), room,
+	    &result));
+	assert_int_equal(result.len, sizeof(room));
+	assert_int_equal(result.data[0], 'b');
+	assert_int_equal(result.data[sizeof(room) - 1], 'a');
+}
+
+static void
+a_rule_that_costs_too_much_does_not_match(void **state)
+{
+	static char value[64];
+	char room[BOUNDS_RULE_BYTES];
+	struct str result;
+
+	(void)state;
+	memset(value, 'a', sizeof(value));
+	assert_false(apply("^(a+)+$(?<=b)", "x", str_of(value, sizeof(value)),
+	    room, &result));
+	assert_false(apply("^(?:a|a)*b\\b", "x", str_of(value, sizeof(value)),
+	    room, &result));
+}
+
+static void
+a_rule_that_is_none_is_refused(void **state)
+{
+	static const struct {
+		const char *regex;
+		const char *replacement;
+		size_t column;
+		const char *says;
+	} cases[] = {
+		{ "a(b", "x", 4, "does not compile" },
+		{ "ab[", "x", 4, "does not compile" },
+		{ "(*UTF)a", "x", 7, "does not compile" },
+		{ "\\Ca", "x", 3, "does not compile" },
+		{ "(a)", "$2", 0, "\"2\"" },
+		{ "(a)", "$name", 0, "write $$" },
+		{ "(?<name>a)", "$name", 0, "write $$" },
+		{ "(?<name>a)", "${nam}", 0, "\"nam\"" },
+		{ "(a)", "${1", 0, "\"{1\"" },
+		{ "(a)", "${}", 0, "\"\"" },
+		{ "(a)", "$", 0, "write $$" },
+		{ "(a)", "$99999999999999999999", 0, "numbered" },
+	};
+	struct pattern_rule *r = NULL;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < N(cases); i++) {
+		struct config_error reason;
+
+		assert_int_equal(pattern_rule_create(str_from(cases[i].regex),
+				     str_from(cases[i].replacement), &r,
+				     &reason),
+		    -EINVAL);
+		assert_null(r);
+		assert_int_equal(reason.line, 0);
+		assert_int_equal(reason.column, cases[i].column);
+		if (!strstr(reason.text, cases[i].says))
+			fail_msg("\"%s\" does not say %s", reason.text,
+			    cases[i].says);
+	}
+}
+
+static void
+a_rule_has_a_maximum_of_bytes(void **state)
+{
+	static char text[BOUNDS_RULE_BYTES + 1];
+	struct pattern_rule *r = NULL;
+	struct config_error reason;
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	assert_int_equal(pattern_rule_create(str_of(text, sizeof(text)),
+			     STR(""), &r, &reason),
+	    -EINVAL);
+	assert_int_equal(pattern_rule_create(STR("a"),
+			     str_of(text, sizeof(text)), &r, &reason),
+	    -EINVAL);
+	assert_int_equal(pattern_rule_create(str_of(text, sizeof(text) - 1),
+			     str_of(text, sizeof(text) - 1), &r, &reason),
+	    0);
+	pattern_rule_destroy(r);
+}
+
+static void
+a_rule_survives_every_failed_allocation(void **state)
+{
+	unsigned long n, n_failed = 0;
+	bool failed = true;
+
+	(void)state;
+	for (n = 1; failed; n++) {
+		struct pattern_rule *r = NULL;
+		struct config_error reason;
+		char room[BOUNDS_RULE_BYTES];
+		struct str result;
+		int error;
+
+		support_fail_allocation(n);
+		error = pattern_rule_create(STR("(a)(?<x>b)"), STR("$1-${x}"),
+		    &r, &reason);
+		support_stop_failing();
+		failed = support_did_fail();
+		if (error) {
+			assert_int_equal(error, -ENOMEM);
+			assert_null(r);
+			n_failed++;
+			continue;
+		}
+		assert_true(pattern_rule_apply(r, STR("ab"), room, &result));
+		assert_str(result, STR("a-b"));
+		pattern_rule_destroy(r);
+	}
+	assert_true(n_failed >= 6);
 }
 
 int
@@ -542,6 +774,15 @@ main(void)
 		cmocka_unit_test(
 		    each_allocation_failure_is_reported_and_leaks_nothing),
 		cmocka_unit_test(destroying_none_does_nothing),
+		cmocka_unit_test(a_rule_replaces_the_whole_value),
+		cmocka_unit_test(a_rule_that_does_not_match_says_so),
+		cmocka_unit_test(a_rule_without_replacement_only_matches),
+		cmocka_unit_test(a_rule_takes_and_gives_any_bytes),
+		cmocka_unit_test(what_a_rule_gives_is_cut_at_its_room),
+		cmocka_unit_test(a_rule_that_costs_too_much_does_not_match),
+		cmocka_unit_test(a_rule_that_is_none_is_refused),
+		cmocka_unit_test(a_rule_has_a_maximum_of_bytes),
+		cmocka_unit_test(a_rule_survives_every_failed_allocation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
