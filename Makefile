@@ -149,7 +149,7 @@ export ACCESSLOG_GENERATE := $(CURDIR)/$(B)/bench/generate
 export PYTHONDONTWRITEBYTECODE := 1
 # Deadlines of the tests are so many times longer.
 export ACCESSLOG_SLOW ?= $(if $(filter asan tsan,$(MODE)),5,1)
-pytest := $(PYTHON) -m pytest -q -rs -p no:cacheprovider
+pytest := $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider
 checks := layers unit fuzz golden e2e
 
 check: $(program) $(unit) $(fuzz) $(bench) ## every test: layers, unit, fuzz corpora, golden, e2e
