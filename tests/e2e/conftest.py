@@ -55,8 +55,12 @@ def logs():
 
 
 @pytest.fixture
-def exporter():
-    """Start the daemon; at the end stop it and check that it ended well."""
+def exporter(logs):
+    """Start the daemon; at the end stop it and check that it ended well.
+
+    It ends before the folder goes: the last one to close a deleted file waits
+    for the file system to free it, and that second is not the daemon's.
+    """
     started = []
 
     def start(*arguments, **options):
