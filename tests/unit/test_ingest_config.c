@@ -353,9 +353,11 @@ a_status_may_have_another_name_and_starts_at_zero(void **state)
 static void
 static_labels_of_all_sources_are_on_all_metrics(void **state)
 {
-	struct config_pair shop[] = { { TEXT("site"), TEXT("shop") } };
-	struct config_pair blog[] = { { TEXT("env"), TEXT("a\"b") },
-		{ TEXT("site"), TEXT("blog") } };
+	struct config_pair shop[] = { { .name = TEXT("site"),
+	    .value = TEXT("shop") } };
+	struct config_pair blog[] = { { .name = TEXT("env"),
+					  .value = TEXT("a\"b") },
+		{ .name = TEXT("site"), .value = TEXT("blog") } };
 	struct config_source sources[] = {
 		{ .name = TEXT("shop"),
 		    .n_formats = 1,
@@ -508,22 +510,24 @@ mistakes_are_refused_with_their_place(void **state)
 {
 	static char *bad_format[] = { TEXT("combined"), TEXT("%{NOPE:x}") };
 	static char *auto_in_list[] = { TEXT("combined"), TEXT("auto") };
-	static struct config_place places[] = { { 3, 10 }, { 4, 10 } };
-	static struct config_pair pair[] = { { TEXT("route"), TEXT("x") } };
-	static struct config_rule bad_rule[] = {
-		{ .field = TEXT("uri"), .regex = TEXT("a["), .place = { 9, 5 } }
-	};
+	static struct config_place places[] = { { 3, 10, true },
+		{ 4, 10, true } };
+	static struct config_pair pair[] = { { .name = TEXT("route"),
+	    .value = TEXT("x") } };
+	static struct config_rule bad_rule[] = { { .field = TEXT("uri"),
+	    .regex = TEXT("a["),
+	    .place = { 9, 5, true } } };
 	static struct config_rule bad_replacement[] = { { .regex = TEXT("a"),
 	    .replacement = TEXT("$1"),
-	    .place = { 8, 6 } } };
+	    .place = { 8, 6, true } } };
 	static struct config_label bad_label[] = { { .name = TEXT("a"),
 	    .from = TEXT("uri"),
 	    .n_rules = 1,
 	    .rules = bad_replacement } };
 	static struct config_label placed[] = { { .name = TEXT("route"),
 	    .from = TEXT("uri"),
-	    .place = { 6, 7 } } };
-	static const struct config_place at = { 5, 5 };
+	    .place = { 6, 7, true } } };
+	static const struct config_place at = { 5, 5, true };
 	struct config_source sources[] = {
 		{ .name = TEXT("a"),
 		    .n_formats = 2,
@@ -595,7 +599,7 @@ static void
 two_metrics_of_one_name_are_refused(void **state)
 {
 	struct config_metric metrics[] = { { .name = TEXT("m") },
-		{ .name = TEXT("m"), .place = { 4, 2 } } };
+		{ .name = TEXT("m"), .place = { 4, 2, true } } };
 	struct config config = config_of(metrics, 2);
 	struct fixture f;
 
@@ -918,7 +922,8 @@ static struct config_metric all_metrics[] = {
 	    .type = REGISTRY_GAUGE,
 	    .value = TEXT("body_bytes_sent") },
 };
-static struct config_pair all_pairs[] = { { TEXT("site"), TEXT("shop") } };
+static struct config_pair all_pairs[] = { { .name = TEXT("site"),
+    .value = TEXT("shop") } };
 static struct config_rule all_drops[] = { { .field = TEXT("http_user_agent"),
     .regex = TEXT("^bot") } };
 static char *all_formats[] = { TEXT("nginx_timed"), TEXT("combined") };
