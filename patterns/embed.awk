@@ -32,7 +32,7 @@ function row(kind, name, text, description, sample)
 
 function sample_of(path,    line, found)
 {
-	sub(/\.grok$/, ".samples", path)
+	sub(/\.(grok|json)$/, ".samples", path)
 	while (found == "" && (getline line <path) > 0)
 		if (sub(/^line /, "", line))
 			found = line

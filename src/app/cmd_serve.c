@@ -24,6 +24,9 @@ struct serve {
 	const struct options *options;
 	struct pipeline pipeline;
 	struct paths names; /* of the sources; guarded by the registry's lock */
+	/* Between prepare_config() and commit_config(). */
+	struct ingest *ingest_before;
+	struct paths names_before;
 	struct loop *loop;
 	struct tailer *tailer;
 	struct rendezvous *rendezvous;
@@ -302,16 +305,14 @@ tailer_told(void *arg, const struct event *event)
 }
 
 /*
- * A configuration goes into use, the first or another: counters, offsets and
- * files that it shares with the one before go on.
+ * A configuration is about to be used, the first or another: what can be wrong
+ * with it is found, and commit_config() cannot fail.
  */
 static int
-use_config(struct serve *s, const struct config *config,
+prepare_config(struct serve *s, const struct config *config,
     struct config_error *reterr)
 {
-	struct ingest *before = NULL;
 	struct paths names = { 0 };
-	struct paths old_names;
 	size_t i, j;
 	int error = 0;
 
@@ -333,21 +334,28 @@ use_config(struct serve *s, const struct config *config,
 		}
 	}
 	if (!error)
-		error = pipeline_configure(&s->pipeline, config, true, &before,
-		    reterr);
+		error = pipeline_configure(&s->pipeline, config, true,
+		    &s->ingest_before, reterr);
 	if (error) {
 		tailer_cancel(s->tailer);
 		paths_release(&names);
 		return error;
 	}
-	tailer_commit(s->tailer, s->pipeline.ingest);
-	ingest_destroy(before);
 	registry_lock(s->pipeline.registry);
-	old_names = s->names;
+	s->names_before = s->names;
 	s->names = names;
 	registry_unlock(s->pipeline.registry);
-	paths_release(&old_names);
 	return 0;
+}
+
+/* Counters, offsets and files that it shares with the one before go on. */
+static void
+commit_config(struct serve *s)
+{
+	tailer_commit(s->tailer, s->pipeline.ingest);
+	ingest_destroy(s->ingest_before);
+	s->ingest_before = NULL;
+	paths_release(&s->names_before);
 }
 
 static void
@@ -378,11 +386,12 @@ read_config_again(struct serve *s)
 	int error = config_file_compose(s->options, &config, &why);
 
 	if (!error) {
-		error = use_config(s, config, &why);
+		error = prepare_config(s, config, &why);
 		config_destroy(config);
 	}
 	note_reload(s, !error);
 	if (!error) {
+		commit_config(s);
 		log_event(LOG_INFO, "configuration read again", "file",
 		    s->options->config_file, NULL);
 		return;
@@ -469,7 +478,7 @@ start(struct serve *s)
 	int error = config_file_compose(s->options, &config, &why);
 
 	if (!error) {
-		error = use_config(s, config, &why);
+		error = prepare_config(s, config, &why);
 		config_destroy(config);
 	}
 	if (!error) {
@@ -597,7 +606,9 @@ take_down(struct serve *s)
 	rendezvous_destroy(s->rendezvous);
 	tailer_destroy(s->tailer);
 	loop_destroy(s->loop);
+	ingest_destroy(s->ingest_before);
 	pipeline_release(&s->pipeline);
+	paths_release(&s->names_before);
 	paths_release(&s->names);
 }
 
@@ -614,6 +625,7 @@ cmd_serve_run(const struct options *o)
 	if (!error) {
 		exit_code = listen_everywhere(&s);
 		if (!exit_code) {
+			commit_config(&s);
 			error = loop_run(s.loop);
 			block_signals();
 			exit_code = error ? 1 : 0;

@@ -119,7 +119,7 @@ def test_formats_lists_every_shipped_format():
     names = [row.split()[0] for row in result.stdout.decode().splitlines()]
     assert names == sorted(
         path.stem
-        for path in (support.REPOSITORY / "patterns").glob("*.grok")
+        for path in (support.REPOSITORY / "patterns").glob("*.[gj]*")
         if path.stem != "base"
     )
     assert all(len(row) > 20 for row in result.stdout.splitlines())
@@ -134,7 +134,8 @@ def test_formats_shows_an_expression_and_a_sample_of_it():
         rows = run("formats", name).stdout.decode().splitlines()
         expression = rows[rows.index("expression") + 1].strip()
         sample = rows[rows.index("sample") + 1][2:].encode() + b"\n"
-        for form in name, "auto", f"grok:{expression}":
+        as_text = expression if "json:" in expression else f"grok:{expression}"
+        for form in name, "auto", as_text:
             code, text = explain(sample, f"--format={form}")
             assert code == 0, (name, text)
         assert explain(sample)[1].startswith(f"format    {name}\n")

@@ -196,7 +196,7 @@ def test_a_copy_under_a_name_that_was_there_at_the_start(exporter, make_log, log
 
 
 @noticed
-@pytest.mark.parametrize("n_lines", [5, 100])
+@pytest.mark.parametrize("n_lines", [100])
 def test_a_copy_that_becomes_the_log_is_followed(exporter, make_log, logs, n_lines, how):
     """An editor saves: what it wrote beside the log takes the log's name."""
     glob = logs / "access.log*"
