@@ -4,7 +4,7 @@
  * Each line gives each format points: 3 where the format describes the whole
  * line and every value in it, 2 where all its fields fit and more follows, 1
  * where only the core fits.  The most points win; among equals the format with
- * the most fields.
+ * the most values found.
  * So an extra column costs nothing, and `common` does not win over `combined`
  * because every combined line begins like a common one.
  */

@@ -13,6 +13,7 @@ struct candidate {
 	struct parser *parser; /* of all fields, to the end of the line */
 	size_t n_fields;
 	size_t points;
+	size_t n_values; /* found in all lines together */
 	size_t n_fit;
 	size_t n_whole;
 };
@@ -82,6 +83,7 @@ judge(struct candidate *c, struct str line)
 {
 	struct entry entry;
 	bool whole;
+	size_t i;
 
 	if (parser_parse(c->parser, line, &entry, &whole) != PARSER_PARSED)
 		return;
@@ -90,6 +92,18 @@ judge(struct candidate *c, struct str line)
 	c->n_fit++;
 	c->n_whole += whole;
 	c->points += whole ? 3 : entry.errors ? 1 : 2;
+	for (i = 0; i < c->n_fields; i++)
+		c->n_values += entry.text[i].data != NULL;
+}
+
+static bool
+is_better(const struct candidate *a, const struct candidate *b)
+{
+	if (a->points != b->points)
+		return a->points > b->points;
+	if (a->n_values != b->n_values)
+		return a->n_values > b->n_values;
+	return a->n_fields > b->n_fields;
 }
 
 struct detect_choice
@@ -103,7 +117,7 @@ detect_choose(struct detect *d, struct str window, bool final)
 
 	for (i = 0; i < d->n; i++)
 		d->candidates[i].points = d->candidates[i].n_fit =
-		    d->candidates[i].n_whole = 0;
+		    d->candidates[i].n_whole = d->candidates[i].n_values = 0;
 	if (window.len > BOUNDS_DETECT_BYTES) {
 		window.len = BOUNDS_DETECT_BYTES;
 		final = false;
@@ -126,11 +140,7 @@ detect_choose(struct detect *d, struct str window, bool final)
 	for (i = 0; i < d->n; i++) {
 		const struct candidate *c = &d->candidates[i];
 
-		if (!c->points ||
-		    (best &&
-			(c->points < best->points ||
-			    (c->points == best->points &&
-				c->n_fields <= best->n_fields))))
+		if (!c->points || (best && !is_better(c, best)))
 			continue;
 		best = c;
 		choice.format = i;

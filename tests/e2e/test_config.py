@@ -789,6 +789,61 @@ def test_a_held_file_is_read_on_when_nothing_changes(serve, log):
     assert metrics.value("accesslog_exporter_files", source="s", state="held") == 1
 
 
+def test_what_is_read_from_its_beginning_is_read_once(serve, log):
+    log.write(5)
+    served = serve(plain(f"name: s, paths: {log.path}"), "--read-from=beginning")
+    assert counted(served.scrape()) == 5
+    for source in [
+        f"name: s, paths: {log.path}, format: combined",
+        f"name: t, paths: {log.path}",
+        f"name: t, paths: [{log.path}, {log.path}.2]",
+        f"name: t, paths: {log.path}, labels: {{ site: a }}",
+    ]:
+        served.reload(text=plain(source, rest="default_metrics: false\nmetrics: [name: n_total]\n"))
+        log.write(2)
+        metrics = served.scrape()
+    assert metrics.total("accesslog_n_total", site="a") == 2
+    total = sum(metrics.total("accesslog_exporter_lines_total", source=name) for name in "st")
+    assert total == 13
+
+
+@pytest.mark.parametrize("swapped", [True, False], ids=["swapped", "moved"])
+def test_paths_change_places_between_sources(serve, logs, make_log, swapped):
+    x, y, z = (make_log(logs / f"{name}.log") for name in "xyz")
+    if swapped:
+        first = plain(f"name: a, paths: [{x.path}, {y.path}]", f"name: b, paths: {z.path}")
+        second = plain(f"name: a, paths: {z.path}", f"name: b, paths: [{x.path}, {y.path}]")
+    else:
+        first = plain(f"name: a, paths: [{x.path}, {y.path}]", f"name: b, paths: {z.path}")
+        second = plain(f"name: a, paths: {y.path}", f"name: b, paths: [{z.path}, {x.path}]")
+    served = serve(first)
+    for number in range(6):
+        for one in (x, y, z):
+            one.write(number + 1)
+        if number == 3:
+            served.scrape()
+        served.reload(text=[second, first][number % 2])
+        for one in (x, y, z):
+            one.write(2)
+    metrics = served.scrape()
+    owed = sum((one.bytes for one in (x, y, z)), collections.Counter())
+    assert metrics.by("status", "accesslog_response_bytes_total") == support.nonzero(owed)
+    assert accounted(metrics, "a") + accounted(metrics, "b") == x.grown + y.grown + z.grown
+
+
+def test_a_source_takes_over_what_another_had(serve, log):
+    """Two sources match the file; the one that follows it goes."""
+    a, b = f"name: a, paths: {log.path}", f"name: b, paths: '{log.path.parent}/*.log'"
+    served = serve(plain(a, b))
+    log.write(3)
+    assert counted(served.scrape()) == 3
+    served.reload(text=plain(b))
+    log.write(4)
+    metrics = served.scrape()
+    assert metrics.by("status", "accesslog_response_bytes_total") == support.nonzero(log.bytes)
+    assert metrics.value("accesslog_exporter_files", source="b", state="following") == 1
+
+
 def test_what_is_no_longer_excluded_is_read_from_its_end(serve, logs):
     """As every file that is there when it is first to be followed."""
     append(logs / "a.log", line())
