@@ -192,10 +192,10 @@ compile_text(struct str text, uint32_t options, int *ret_number,
 	pcre2_compile_context *context = pcre2_compile_context_create(NULL);
 	pcre2_code *code;
 
-	if (!context) {
-		*ret_number = PCRE2_ERROR_NOMEMORY;
+	*ret_number = PCRE2_ERROR_NOMEMORY;
+	*ret_offset = 0;
+	if (!context)
 		return NULL;
-	}
 	/* However PCRE2 was built, "." is every byte of a line. */
 	(void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
 	code = pcre2_compile((PCRE2_SPTR)text.data, text.len,

@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-_Static_assert(LISTENING_BOUND_BYTES >= NI_MAXHOST + NI_MAXSERV + 4, "room");
-
 #define OTHER_ADDRESS "choose another with --web.listen-address=ADDRESS:PORT"
 
 /* Returns 0 to 65535, or -1 where text is not a port. */
