@@ -206,17 +206,22 @@ lint: $(B)/gen/patterns_table.h | deps ## form, static analysis, refused calls
 format: | deps ## lay out the C sources with clang-format
 	@clang-format -i $(sources)
 
+# The manual's pages where install puts them
+manuals = $(foreach n,5 7 8,\
+	$(patsubst man/%,'$(DESTDIR)$(MANDIR)/man$n/%',$(wildcard man/*.$n)))
+
 install: all ## into PREFIX (/usr/local), below DESTDIR
 	install -d $(addprefix '$(DESTDIR)',$(BINDIR) $(DATADIR)/patterns \
-	    $(DATADIR)/examples $(MANDIR)/man5 $(MANDIR)/man8)
+	    $(DATADIR)/examples $(MANDIR)/man5 $(MANDIR)/man7 \
+	    $(MANDIR)/man8)
 	install -m 755 $(program) '$(DESTDIR)$(BINDIR)'
 	install -m 644 patterns/*.grok patterns/*.json \
 	    '$(DESTDIR)$(DATADIR)/patterns'
 	install -m 644 contrib/examples/*.yml '$(DESTDIR)$(DATADIR)/examples'
 	install -m 644 man/*.5 '$(DESTDIR)$(MANDIR)/man5'
+	install -m 644 man/*.7 '$(DESTDIR)$(MANDIR)/man7'
 	install -m 644 man/*.8 '$(DESTDIR)$(MANDIR)/man8'
-	sed -i 's|/usr/local/share/accesslog_exporter|$(DATADIR)|' \
-	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
+	sed -i 's|/usr/local/share/accesslog_exporter|$(DATADIR)|' $(manuals)
 
 uninstall: ## remove what install put there
 	rm -f '$(DESTDIR)$(BINDIR)/accesslog_exporter' \
@@ -224,8 +229,7 @@ uninstall: ## remove what install put there
 	        $(wildcard patterns/*.grok patterns/*.json)) \
 	    $(patsubst contrib/%,'$(DESTDIR)$(DATADIR)/%',\
 	        $(wildcard contrib/examples/*.yml)) \
-	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man5/%',$(wildcard man/*.5)) \
-	    $(patsubst man/%,'$(DESTDIR)$(MANDIR)/man8/%',$(wildcard man/*.8))
+	    $(manuals)
 	for dir in '$(DESTDIR)$(DATADIR)/patterns' \
 	    '$(DESTDIR)$(DATADIR)/examples' '$(DESTDIR)$(DATADIR)'; do \
 	    [ ! -d "$$dir" ] || rmdir --ignore-fail-on-non-empty "$$dir"; done

@@ -4,6 +4,9 @@
 
 _accesslog_exporter() {
 	local cur=${COMP_WORDS[COMP_CWORD]} option='' choices=''
+	local formats='apache_json apache_timed caddy_json combined common envoy
+	    envoy_json haproxy_http lighttpd nginx_ingress nginx_json
+	    nginx_timed traefik_clf traefik_json vhost_combined'
 
 	# bash divides --format=comb at the "=".
 	if [[ $cur == = ]]; then
@@ -14,12 +17,7 @@ _accesslog_exporter() {
 
 	COMPREPLY=()
 	case $option in
-	--format)
-		choices='auto common combined vhost_combined nginx_timed
-		    apache_timed nginx_ingress haproxy_http traefik_clf envoy
-		    lighttpd json apache_json caddy_json envoy_json
-		    nginx_json traefik_json'
-		;;
+	--format) choices="auto json $formats" ;;
 	--read-from) choices='end beginning' ;;
 	--log.level) choices='debug info warn error' ;;
 	--log.format) choices='logfmt json' ;;
@@ -27,11 +25,21 @@ _accesslog_exporter() {
 	?*) return ;;
 	esac
 	if [[ ! $option && $cur == -* ]]; then
-		choices='--format= --log.level= --log.format='
-		[[ ${COMP_WORDS[1]} =~ ^(scan|explain|formats|check)$ ]] || choices+=' --config.file= --web.enable-lifecycle --read-from=
-		    --web.listen-address= --web.telemetry-path='
+		choices='--log.level= --log.format='
+		case ${COMP_WORDS[1]} in
+		check) choices+=' --config.file=' ;;
+		explain | scan) choices+=' --format=' ;;
+		formats) ;;
+		*)
+			choices+=' --config.file= --format= --read-from=
+			    --web.enable-lifecycle --web.listen-address=
+			    --web.telemetry-path='
+			;;
+		esac
 		((COMP_CWORD > 1)) || choices+=' --help --version'
 		compopt -o nospace 2>/dev/null
+	elif [[ ! $option && $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} == formats ]]; then
+		choices=$formats
 	elif [[ ! $option ]]; then
 		((COMP_CWORD > 1)) || choices='serve scan explain check formats'
 		compopt -o filenames 2>/dev/null

@@ -117,6 +117,14 @@ void registry_retire_family(struct registry_family *f);
  */
 void registry_revive_family(struct registry_family *f, uint32_t max_series);
 
+/*
+ * A number that its user keeps with a family, 0 at first: what a later
+ * configuration compares to know whether the values of its labels still come
+ * from the same rules.  Thread: registry locked.
+ */
+uint64_t registry_tag(const struct registry_family *f);
+void registry_set_tag(struct registry_family *f, uint64_t tag);
+
 /* The unretired family of this name, or NULL. */
 struct registry_family *registry_find_family(const struct registry *r,
     struct str name);

@@ -76,8 +76,10 @@ is_excluded(const struct config_source *s, const char *path)
 	size_t i;
 
 	for (i = 0; i < s->n_excludes; i++) {
-		if (!fnmatch(s->excludes[i], path, 0) ||
-		    !fnmatch(s->excludes[i], paths_name(path), 0))
+		const char *pattern = s->excludes[i];
+		bool is_whole = strchr(pattern, '/');
+
+		if (!fnmatch(pattern, is_whole ? path : paths_name(path), 0))
 			return true;
 	}
 	return false;

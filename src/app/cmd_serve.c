@@ -377,6 +377,21 @@ note_reload(struct serve *s, bool is_successful)
 	(void)error; /* out of memory: a gauge of the exporter's own is old */
 }
 
+/* In a pipeline of its own, so that a mistake leaves no trace in ours. */
+static int
+try_config(const struct config *config, struct config_error *reterr)
+{
+	struct ingest *before;
+	struct pipeline p;
+	int error = pipeline_init(&p);
+
+	if (error)
+		return error;
+	error = pipeline_configure(&p, config, true, &before, reterr);
+	pipeline_release(&p);
+	return error;
+}
+
 static void
 read_config_again(struct serve *s)
 {
@@ -386,7 +401,9 @@ read_config_again(struct serve *s)
 	int error = config_file_compose(s->options, &config, &why);
 
 	if (!error) {
-		error = prepare_config(s, config, &why);
+		error = try_config(config, &why);
+		if (!error)
+			error = prepare_config(s, config, &why);
 		config_destroy(config);
 	}
 	note_reload(s, !error);
@@ -491,7 +508,7 @@ start(struct serve *s)
 	(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
 	    STR_ARGS(buf_str(&text)));
 	buf_release(&text);
-	return error;
+	return -EINVAL; /* told */
 }
 
 /* It is stopping: the next signal must not end it half-way. */

@@ -123,7 +123,12 @@ metrics_publish(struct metrics *m)
 	for (i = 0; i < m->n_access && !error; i++) {
 		const struct registry_family *f = m->access[i];
 		struct str name = str_from(registry_spec(f)->name);
+		const struct registry_family *shown = registry_find_family(
+		    m->registry, name);
 
+		/* A retired one may share its name with one that is shown. */
+		if (shown && shown != f)
+			continue;
 		error = metrics_set(m, METRICS_SERIES, &name,
 		    decimal_of(registry_n_series(f)));
 		if (!error)

@@ -34,6 +34,7 @@ struct registry_family {
 	struct registry_spec spec; /* owned copies */
 	struct registry *registry;
 	bool is_retired;
+	uint64_t tag;
 	size_t n_cells;
 	uint32_t n_series;
 	uint32_t other; /* the series `other`, or EMPTY_SLOT */
@@ -688,4 +689,16 @@ registry_snapshot_release(struct registry_snapshot *s)
 	free(s->cells);
 	free(s->families);
 	*s = (struct registry_snapshot){ 0 };
+}
+
+uint64_t
+registry_tag(const struct registry_family *f)
+{
+	return f->tag;
+}
+
+void
+registry_set_tag(struct registry_family *f, uint64_t tag)
+{
+	f->tag = tag;
 }

@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
@@ -420,15 +423,46 @@ kind_of(const struct tally *t, const struct metric *m)
 	return BY_LABELS;
 }
 
+static uint64_t
+hash_text(const char *text, uint64_t seed)
+{
+	return text ? XXH3_64bits_withSeed(text, strlen(text), seed) : seed + 1;
+}
+
+/* What the values of its labels come from. */
+static uint64_t
+tag_of(const struct plan *plan)
+{
+	uint64_t tag = 1;
+	size_t i, j;
+
+	for (i = 0; i < plan->n_labels; i++) {
+		const struct config_label *l = &plan->labels[i];
+		const uint64_t numbers[] = { l->normalizer, l->budget,
+			l->max_bytes, l->n_rules };
+
+		tag = hash_text(l->name, tag);
+		tag = hash_text(l->from, tag);
+		tag = XXH3_64bits_withSeed(numbers, sizeof(numbers), tag);
+		for (j = 0; j < l->n_rules; j++) {
+			tag = hash_text(l->rules[j].regex, tag);
+			tag = hash_text(l->rules[j].replacement, tag);
+		}
+	}
+	return tag;
+}
+
 /*
  * What the counters about the budgets need, and, where the family is there
  * from before a reload, the values that are in it: they keep their places.
  */
 static int
-open_budgets(struct tally *t, struct metric *m)
+open_budgets(struct tally *t, struct metric *m, const struct plan *plan)
 {
 	const struct registry_spec *spec = registry_spec(m->family);
 	struct str values[2] = { str_from(spec->name) };
+	uint64_t tag = tag_of(plan);
+	bool is_same = registry_tag(m->family) == tag;
 	size_t i;
 	uint32_t j;
 	int error = 0;
@@ -442,10 +476,12 @@ open_budgets(struct tally *t, struct metric *m)
 		error = registry_series(
 		    t->metrics->family[METRICS_LABEL_OVERFLOW], values,
 		    &m->label_overflow[i]);
-		for (j = 0; j < registry_n_series(m->family) && !error; j++)
+		for (j = 0;
+		     is_same && j < registry_n_series(m->family) && !error; j++)
 			error = labels_admit(l->values,
 			    registry_value(m->family, j, i));
 	}
+	registry_set_tag(m->family, tag);
 	return error;
 }
 
@@ -496,7 +532,7 @@ add_metrics(struct tally *t, struct fields *fields, const struct plan plans[],
 		if (error)
 			break;
 		t->metric[i].kind = kind_of(t, &t->metric[i]);
-		error = open_budgets(t, &t->metric[i]);
+		error = open_budgets(t, &t->metric[i], &plans[i]);
 	}
 	return error;
 }

@@ -170,6 +170,7 @@ reader_forget(struct reader_file *f)
 {
 	struct reader *r = f->source->reader;
 
+	file_abandon(f->file);
 	reader_close(f);
 	(void)tdelete(f, &r->by_id, compare_ids);
 	TAILQ_REMOVE(&r->files, f, entry);
@@ -215,6 +216,19 @@ reader_hold(struct reader_file *f)
 }
 
 static void
+set_format_info(const struct reader_source *s, const char *format)
+{
+	struct metrics *m = s->reader->metrics;
+	struct str values[] = { str_from(s->name), str_from(format) };
+	int error;
+
+	registry_lock(m->registry);
+	error = metrics_set(m, METRICS_FORMAT_INFO, values, decimal_of(1));
+	registry_unlock(m->registry);
+	(void)error; /* out of memory: it is not shown */
+}
+
+static void
 tell_format(const struct reader_file *f)
 {
 	struct reader_source *s = f->source;
@@ -230,7 +244,7 @@ tell_format(const struct reader_file *f)
 	}
 	if (paths_add(&s->formats, name) || s->formats.n == n)
 		return; /* known, or no memory to remember it */
-	reader_count(s, METRICS_FORMAT_INFO, name, 1);
+	set_format_info(s, name);
 	reader_tell(s, EVENT_FORMAT, f->file->path, name, 0);
 }
 

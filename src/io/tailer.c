@@ -26,6 +26,9 @@
  */
 #define MAX_DIRECTORIES 8
 
+/* A finished file that so many looks at its glob did not find is forgotten. */
+#define MISSED_LOOKS 3
+
 enum place_state {
 	PLACE_NEW, /* not looked at yet */
 	PLACE_FOLLOWING,
@@ -343,7 +346,7 @@ open_place(struct place *p)
 	    p->ignored.inode == st.st_ino &&
 	    p->ignored_size_bytes == (uint64_t)st.st_size) {
 		f = reader_find(t->reader, p->ignored);
-		if (!f || f->place)
+		if (!f || (f->place && !source_of(f->source)->is_stale))
 			return false;
 	}
 	error = file_open(p->path, p->source->reader.ingest, &file);
@@ -569,7 +572,7 @@ look_match(struct source *s, char *path)
 	if (!stat(path, &st)) {
 		known = reader_find(s->tailer->reader,
 		    (struct follow_id){ st.st_dev, st.st_ino });
-		if (known &&
+		if (known && !source_of(known->source)->is_stale &&
 		    (known->file->fd >= 0 ||
 			known->file->known.size_bytes ==
 			    (uint64_t)st.st_size)) {
@@ -618,8 +621,9 @@ look_glob(struct source *s)
 	}
 	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
 		next_file = TAILQ_NEXT(f, entry);
+		/* One look can miss a name that is being changed. */
 		if (f->source == &s->reader && !f->place && f->file->fd < 0 &&
-		    f->generation != s->generation)
+		    f->generation + MISSED_LOOKS < s->generation)
 			reader_forget(f);
 	}
 	return has_changed;
@@ -916,6 +920,22 @@ find_added(const struct tailer *t, const struct source *live)
 	return NULL;
 }
 
+/* Opens what is there and not followed yet, as it is said of what is there. */
+static void
+open_source(struct source *s)
+{
+	struct place *p = NULL;
+
+	s->has_started = false;
+	if (s->is_glob)
+		(void)look_glob(s);
+	else if (!is_excluded(s, s->argument) && !find_place(s, s->argument))
+		p = add_place(s, s->argument);
+	if (p)
+		(void)look_place(p);
+	s->has_started = true;
+}
+
 /* s goes on with what was said anew of it; takes anew. */
 static void
 renew(struct source *s, struct source *anew)
@@ -924,10 +944,13 @@ renew(struct source *s, struct source *anew)
 	struct paths excludes = s->excludes;
 	struct place *p, *next;
 
+	reader_rebind(&s->reader, anew->reader.ingest);
+	/* What has come until now is new; what is let in now was there. */
+	s->signature = 0;
+	if (s->is_glob)
+		(void)look_glob(s);
 	s->excludes = anew->excludes;
 	anew->excludes = excludes;
-	s->signature = 0;
-	reader_rebind(&s->reader, anew->reader.ingest);
 	TAILQ_REMOVE(&t->added, anew, entry);
 	source_destroy(anew);
 	for (p = TAILQ_FIRST(&t->places); p; p = next) {
@@ -935,13 +958,32 @@ renew(struct source *s, struct source *anew)
 		if (p->source == s && is_excluded(s, p->path))
 			place_destroy(p);
 	}
+	s->signature = 0;
+	open_source(s);
 }
 
-/* Nothing of it is followed any more. */
+/* The source that has its path now, under another name; or NULL. */
+static struct source *
+find_heir(const struct source *s)
+{
+	struct source *other;
+
+	TAILQ_FOREACH(other, &s->tailer->sources, entry) {
+		if (!other->is_stale && !strcmp(other->argument, s->argument))
+			return other;
+	}
+	return NULL;
+}
+
+/*
+ * It is followed no more.  Files that are held or finished have no path by
+ * which another source could find them.
+ */
 static void
 drop_source(struct source *s)
 {
 	struct tailer *t = s->tailer;
+	struct source *heir = find_heir(s);
 	struct reader_file *f, *next_file;
 	struct place *p, *next_place;
 
@@ -952,7 +994,11 @@ drop_source(struct source *s)
 	}
 	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
 		next_file = TAILQ_NEXT(f, entry);
-		if (f->source == &s->reader)
+		if (f->source != &s->reader)
+			continue;
+		if (heir)
+			reader_move(f, &heir->reader);
+		else
 			reader_forget(f);
 	}
 	memset(s->n_files, 0, sizeof(s->n_files));
@@ -961,21 +1007,6 @@ drop_source(struct source *s)
 	registry_unlock(t->metrics->registry);
 	TAILQ_REMOVE(&t->sources, s, entry);
 	source_destroy(s);
-}
-
-static void
-start_source(struct source *s)
-{
-	struct place *p = NULL;
-
-	start_at_zero(s);
-	if (s->is_glob)
-		(void)look_glob(s);
-	else if (!is_excluded(s, s->argument))
-		p = add_place(s, s->argument);
-	if (p)
-		(void)look_place(p);
-	s->has_started = true;
 }
 
 /* Files are counted at the first of the sources that share a name. */
@@ -1001,6 +1032,7 @@ void
 tailer_commit(struct tailer *t, const struct ingest *ingest)
 {
 	struct source *s, *next;
+	struct place *p;
 
 	TAILQ_FOREACH(s, &t->added, entry)
 		s->reader.ingest = ingest_source_at(ingest, s->index);
@@ -1018,7 +1050,13 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 		next = TAILQ_NEXT(s, entry);
 		TAILQ_REMOVE(&t->added, s, entry);
 		TAILQ_INSERT_TAIL(&t->sources, s, entry);
-		start_source(s);
+		start_at_zero(s);
+		open_source(s);
+	}
+	/* What was followed by a source that goes, others may have as well. */
+	TAILQ_FOREACH(p, &t->places, entry) {
+		if (p->state == PLACE_IGNORED && !p->source->is_stale)
+			(void)look_place(p);
 	}
 	for (s = TAILQ_FIRST(&t->sources); s; s = next) {
 		next = TAILQ_NEXT(s, entry);
