@@ -206,7 +206,8 @@ find_original(const struct place *p, const struct file *file)
 {
 	char *directory = paths_parent(p->path);
 	enum file_copy answer = FILE_IS_NO_COPY;
-	const struct reader_file *f;
+	struct reader_file *f;
+	bool has_changed;
 
 	TAILQ_FOREACH(f, reader_files(p->source->tailer->reader), entry) {
 		char *other;
@@ -221,6 +222,11 @@ find_original(const struct place *p, const struct file *file)
 		if (!is_beside)
 			continue;
 		one = file_compare(file, f->file);
+		/* It may have been cut since it was looked at: what then? */
+		if (one == FILE_IS_NO_COPY && f->file->fd >= 0) {
+			(void)reader_look(f, NULL, &has_changed);
+			one = file_compare(file, f->file);
+		}
 		if (one != FILE_IS_NO_COPY)
 			answer = one;
 	}
