@@ -72,6 +72,9 @@
 /* Series of all metrics about requests together, text and cells. */
 #define BOUNDS_REGISTRY_BYTES (256u * 1024 * 1024)
 
+/* What a configuration may make of it at the least: some thousand series. */
+#define BOUNDS_REGISTRY_LEAST_BYTES (1024u * 1024)
+
 /*
  * Values of one label that are remembered with what rules made of them, and
  * the bytes of one with both; 1 MiB a label.  What is longer is worked out for

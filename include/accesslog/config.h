@@ -4,7 +4,7 @@
  *
  *	namespace: accesslog            # of the access metrics; '' for none
  *	default_metrics: true           # beside those below
- *	limits: { series: 100000, label_bytes: 128 }
+ *	limits: { series: 100000, label_bytes: 128, memory_bytes: 268435456 }
  *	sources:
  *	  - name: shop                  # by default its first path
  *	    paths: [/var/log/nginx/shop*.log]
@@ -121,6 +121,7 @@ struct config {
 	bool default_metrics;
 	uint32_t max_series;
 	uint32_t max_label_bytes;
+	uint32_t max_memory_bytes; /* of all series; 0: BOUNDS_REGISTRY_BYTES */
 	size_t n_sources;
 	struct config_source *sources;
 	size_t n_metrics; /* without the default ones */

@@ -769,9 +769,21 @@ limit_label_bytes(struct schema_reader *r, const struct schema_key *key,
 	return read_label_bytes(r, key, node, &c->max_label_bytes);
 }
 
+static int
+limit_memory_bytes(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, void *target)
+{
+	struct config *c = target;
+
+	return schema_read_number(r, key, node, BOUNDS_REGISTRY_LEAST_BYTES,
+	    UINT32_MAX, &c->max_memory_bytes);
+}
+
 static const struct schema_key limit_keys[] = {
 	{ "series", "a number, such as 100000", limit_series },
 	{ "label_bytes", "a number of bytes, such as 128", limit_label_bytes },
+	{ "memory_bytes", "a number of bytes, such as 268435456",
+	    limit_memory_bytes },
 };
 
 static int
@@ -1018,6 +1030,8 @@ complete(struct schema_reader *r, struct config *c)
 		c->max_series = BOUNDS_SERIES;
 	if (!c->max_label_bytes)
 		c->max_label_bytes = BOUNDS_LABEL_VALUE_BYTES;
+	if (!c->max_memory_bytes)
+		c->max_memory_bytes = BOUNDS_REGISTRY_BYTES;
 	for (i = 0; i < c->n_metrics && !error; i++) {
 		struct config_metric *metric = &c->metrics[i];
 
@@ -1170,6 +1184,7 @@ config_create(struct config **ret_config)
 	c->default_metrics = true;
 	c->max_series = BOUNDS_SERIES;
 	c->max_label_bytes = BOUNDS_LABEL_VALUE_BYTES;
+	c->max_memory_bytes = BOUNDS_REGISTRY_BYTES;
 	c->name_space = strdup(DEFAULT_NAMESPACE);
 	if (!c->name_space) {
 		free(c);

@@ -84,6 +84,7 @@ struct group {
 
 struct tally {
 	struct metrics *metrics;
+	size_t max_memory_bytes; /* of all series, once it is in use */
 	bool with_zeros;
 	size_t status_slot;
 	size_t n_statics;
@@ -641,6 +642,9 @@ tally_create(struct metrics *metrics, const struct config *config,
 		return -ENOMEM;
 	t->metrics = metrics;
 	t->with_zeros = with_zeros;
+	t->max_memory_bytes = config && config->max_memory_bytes
+	    ? config->max_memory_bytes
+	    : BOUNDS_REGISTRY_BYTES;
 	error = plan_metrics(t, config, fields, reterr);
 	if (error) {
 		tally_destroy(t);
@@ -687,6 +691,7 @@ tally_commit(struct tally *t)
 		families[i] = t->metric[i].family;
 		specs[i] = t->metric[i].spec;
 	}
+	registry_limit_bytes(t->metrics->registry, t->max_memory_bytes);
 	metrics_use(t->metrics, families, specs, t->n_metrics);
 }
 

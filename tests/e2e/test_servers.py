@@ -166,6 +166,10 @@ class Nginx(Server):
         return int(self.get("/status").splitlines()[2].split()[2])
 
 
+# As it stands in httpd.conf, and as it is given to --format.
+MILLISECONDS = '%h %l %u %t \\"%r\\" %>s %b %{ms}T'
+
+
 class Apache(Server):
     name = "apache2"
     format = "apache_timed"
@@ -199,13 +203,42 @@ class Apache(Server):
             SetEnvIf Request_URI ^/status unlogged
             LogFormat "%h %l %u %t \\"%r\\" %>s %b \\"%{{Referer}}i\\" \\"%{{User-agent}}i\\" %D" timed
             CustomLog {self.log} timed env=!unlogged
+            LogFormat "{MILLISECONDS}" in_ms
+            CustomLog {self.in_ms} in_ms env=!unlogged
             """
+
+    @property
+    def in_ms(self):
+        """The same requests, with the time taken in milliseconds (%{ms}T)."""
+        return self.folder / "in_ms.log"
 
     def command(self):
         return [find("apache2"), "-f", self.folder / "server.conf", "-D", "FOREGROUND"]
 
     def n_handled(self):
         return int(re.search(r"^Total Accesses: (\d+)", self.get("/status?auto"), re.M)[1])
+
+
+@pytest.fixture
+def apache(logs):
+    if not find(Apache.name):
+        pytest.skip("no apache2 on this machine")
+    one = Apache(logs)
+    yield one
+    one.stop()
+
+
+def test_apaches_format_with_milliseconds(apache, exporter):
+    daemon = exporter(f"--format={MILLISECONDS}", apache.in_ms)
+    owed = {status: apache.load(status, 200) for status in ("200", "404")}
+    settle(daemon, owed)
+    metrics = daemon.scrape()
+    assert metrics.by("status", "accesslog_requests_total") == owed
+    assert metrics.total("accesslog_exporter_field_errors_total") == 0
+    taken = [int(row.split()[-1]) for row in apache.in_ms.read_text().splitlines()]
+    assert metrics.value("accesslog_request_duration_seconds_count") == len(taken) == 400
+    total = metrics.value("accesslog_request_duration_seconds_sum")
+    assert total == pytest.approx(sum(taken) / 1000)
 
 
 @pytest.fixture(params=[Nginx, Apache], ids=["nginx", "apache2"])

@@ -19,7 +19,7 @@
 static const char full[] =
     "namespace: accesslog            # of the access metrics\n"
     "default_metrics: true\n"
-    "limits: { series: 5000, label_bytes: 200 }\n"
+    "limits: { series: 5000, label_bytes: 200, memory_bytes: 2097152 }\n"
     "sources:\n"
     "  - name: shop\n"
     "    paths: [/var/log/nginx/shop*.log, '/srv/a b#c:%20.log']\n"
@@ -94,6 +94,7 @@ everything_is_read(void **state)
 	assert_string_equal(c->name_space, "accesslog");
 	assert_true(c->default_metrics);
 	assert_int_equal(c->max_series, 5000);
+	assert_int_equal(c->max_memory_bytes, 2097152);
 	assert_int_equal(c->max_label_bytes, 200);
 
 	assert_int_equal(c->n_sources, 2);
@@ -177,6 +178,7 @@ what_is_left_out_has_its_default(void **state)
 	assert_string_equal(c->name_space, "accesslog");
 	assert_true(c->default_metrics);
 	assert_int_equal(c->max_series, BOUNDS_SERIES);
+	assert_int_equal(c->max_memory_bytes, BOUNDS_REGISTRY_BYTES);
 	assert_int_equal(c->max_label_bytes, BOUNDS_LABEL_VALUE_BYTES);
 	assert_int_equal(c->n_sources, 0);
 	assert_int_equal(c->metrics[0].type, REGISTRY_COUNTER);
@@ -357,7 +359,9 @@ static const struct {
 	{ "default_metrics: false\n", 1, 1, "there is no metric" },
 	{ "limits: 5\n", 1, 9, "limits is a single value; write a mapping" },
 	{ "limits: { serie: 5 }\n", 1, 11, "no key \"serie\"; write series" },
-	{ "limits: { memory: 5 }\n", 1, 11, "write series or label_bytes" },
+	{ "limits: { memory: 5 }\n", 1, 11,
+	    "no key \"memory\"; write memory_bytes" },
+	{ "limits: { memory_bytes: 5 }\n", 1, 25, "from 1048576 to" },
 	{ "limits: { series: 0 }\n", 1, 19, "from 1 to 100000" },
 	{ "limits: { series: 100001 }\n", 1, 19, "from 1 to 100000" },
 	{ "limits: { series: -1 }\n", 1, 19, "from 1 to 100000" },
