@@ -21,27 +21,27 @@
 /* In each the identity (%l) is what grok has as %{COLUMN}. */
 static const char *const common[] = {
 	"%{COMMON}",
-	"$remote_addr $identity $remote_user [$time_local] \"$request\" "
-	"$status $body_bytes_sent",
+	("$remote_addr $identity $remote_user [$time_local] \"$request\" "
+	 "$status $body_bytes_sent"),
 	"%h %l %u %t \"%r\" %>s %b",
 	"LogFormat \"%h %l %u %t \\\"%r\\\" %>s %b\" common",
 };
 
 static const char *const combined[] = {
 	"%{COMBINED}",
-	"log_format combined '$remote_addr $identity $remote_user "
-	"[$time_local] ' '\"$request\" $status $body_bytes_sent '\n"
-	"'\"$http_referer\" \"$http_user_agent\"';",
+	("log_format combined '$remote_addr $identity $remote_user "
+	 "[$time_local] ' '\"$request\" $status $body_bytes_sent '\n"
+	 "'\"$http_referer\" \"$http_user_agent\"';"),
 	"%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-agent}i\"",
-	"LogFormat \"%h %l %u %t \\\"%r\\\" %>s %b \\\"%{Referer}i\\\" "
-	"\\\"%{User-Agent}i\\\"\" combined",
+	("LogFormat \"%h %l %u %t \\\"%r\\\" %>s %b \\\"%{Referer}i\\\" "
+	 "\\\"%{User-Agent}i\\\"\" combined"),
 };
 
 static const char *const vhost[] = {
 	"%{VHOST_COMBINED}",
-	"${server_name}:$server_port $remote_addr $identity $remote_user "
-	"[$time_local] \"$request\" $status $bytes_sent \"$http_referer\" "
-	"\"$http_user_agent\"",
+	("${server_name}:$server_port $remote_addr $identity $remote_user "
+	 "[$time_local] \"$request\" $status $bytes_sent \"$http_referer\" "
+	 "\"$http_user_agent\""),
 	"%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-agent}i\"",
 };
 

@@ -183,10 +183,7 @@ one_of_request_status_and_bytes_makes_a_request(void **state)
 {
 	static const char *const requests[] = { "{\"s\":200}", "{\"b\":0}",
 		"{\"bs\":0}", "{\"r\":\"-\"}", "{\"code\":\"\"}",
-		"{\"s\":nonsense}",
-		"{\"r\":\"\""
-		",\"x",
-		" {\"s\":200}" };
+		"{\"s\":nonsense}", "{\"r\":\"\",\"x", " {\"s\":200}" };
 	static const char *const others[] = { "{}", "{\"s\":null}",
 		"{\"s\":{}}", "{\"s\":[]}", "{\"s\":\"20",
 		"{\"s\":", "{\"u\":\"/\",\"d\":1}", "{\"status\":200}", "[200]",
