@@ -1,7 +1,6 @@
 #include "app/cmd_check.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,21 +69,6 @@ check_formats(const char *path, const struct config *c)
 	return result;
 }
 
-static bool
-is_excluded(const struct config_source *s, const char *path)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_excludes; i++) {
-		const char *pattern = s->excludes[i];
-		bool is_whole = strchr(pattern, '/');
-
-		if (!fnmatch(pattern, is_whole ? path : paths_name(path), 0))
-			return true;
-	}
-	return false;
-}
-
 /* What a source has of files right now, those of one path of it. */
 static int
 list_path(const struct config_source *s, const char *path,
@@ -106,7 +90,7 @@ list_path(const struct config_source *s, const char *path,
 		const char *file = found.items[i];
 		size_t n = followed->n;
 
-		if (is_excluded(s, file)) {
+		if (paths_is_excluded(file, s->excludes, s->n_excludes)) {
 			(void)printf("  %s: excluded\n", file);
 			continue;
 		}

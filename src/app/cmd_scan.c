@@ -106,13 +106,7 @@ cmd_scan_run(const struct options *o)
 
 tell:
 	if (error == -EINVAL) {
-		struct buf text;
-
-		buf_init(&text, BOUNDS_REPLY_BYTES);
-		config_file_explain(o, error, &why, &text);
-		(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
-		    STR_ARGS(buf_str(&text)));
-		buf_release(&text);
+		config_file_tell(o, error, &why);
 		return 2;
 	}
 	if (error)

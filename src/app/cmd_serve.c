@@ -491,7 +491,6 @@ start(struct serve *s)
 {
 	struct config_error why = { 0 };
 	struct config *config;
-	struct buf text;
 	int error = config_file_compose(s->options, &config, &why);
 
 	if (!error) {
@@ -503,11 +502,7 @@ start(struct serve *s)
 			note_reload(s, true);
 		return 0;
 	}
-	buf_init(&text, BOUNDS_REPLY_BYTES);
-	config_file_explain(s->options, error, &why, &text);
-	(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
-	    STR_ARGS(buf_str(&text)));
-	buf_release(&text);
+	config_file_tell(s->options, error, &why);
 	return -EINVAL; /* told */
 }
 

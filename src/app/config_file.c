@@ -114,3 +114,16 @@ config_file_explain(const struct options *o, int error,
 	else
 		buf_add_format(out, "--format: %s", why->text);
 }
+
+void
+config_file_tell(const struct options *o, int error,
+    const struct config_error *why)
+{
+	struct buf text;
+
+	buf_init(&text, BOUNDS_REPLY_BYTES);
+	config_file_explain(o, error, why, &text);
+	(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
+	    STR_ARGS(buf_str(&text)));
+	buf_release(&text);
+}

@@ -35,4 +35,8 @@ int config_file_compose(const struct options *o, struct config **ret_config,
 void config_file_explain(const struct options *o, int error,
     const struct config_error *why, struct buf *out);
 
+/* The same to standard error, as one line, for what has not begun to run. */
+void config_file_tell(const struct options *o, int error,
+    const struct config_error *why);
+
 #endif

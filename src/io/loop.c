@@ -34,12 +34,6 @@ loop_create(struct loop **ret_loop)
 }
 
 void
-loop_settle(struct loop *l)
-{
-	(void)uv_run(&l->uv, UV_RUN_NOWAIT);
-}
-
-void
 loop_destroy(struct loop *l)
 {
 	size_t i;

@@ -36,9 +36,6 @@ int loop_run(struct loop *l) __attribute__((warn_unused_result));
 /* Lets loop_run() return after the callback that is running. */
 void loop_stop(struct loop *l);
 
-/* Runs what is left to run after handles were closed. */
-void loop_settle(struct loop *l);
-
 /* libuv's loop, for the other files that use libuv. */
 struct uv_loop_s *loop_uv(struct loop *l);
 

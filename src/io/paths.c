@@ -1,6 +1,7 @@
 #include "io/paths.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <glob.h>
 #include <limits.h>
 #include <stdio.h>
@@ -65,6 +66,21 @@ bool
 paths_is_glob(const char *path)
 {
 	return strpbrk(path, "*?[") != NULL;
+}
+
+bool
+paths_is_excluded(const char *path, char *const patterns[], size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		bool is_whole = strchr(patterns[i], '/');
+
+		if (!fnmatch(patterns[i], is_whole ? path : paths_name(path),
+			0))
+			return true;
+	}
+	return false;
 }
 
 char *

@@ -24,6 +24,12 @@ int paths_add(struct paths *p, const char *path)
 /* Whether path has one of the characters of glob(7). */
 bool paths_is_glob(const char *path);
 
+/*
+ * Whether one of n fnmatch(3) patterns is for path: those with a slash for all
+ * of it, the others for its last part.
+ */
+bool paths_is_excluded(const char *path, char *const patterns[], size_t n);
+
 /* The directory that path is in: "." for a bare name.  Owned by the caller. */
 char *paths_parent(const char *path) __attribute__((warn_unused_result));
 

@@ -1,7 +1,6 @@
 #include "io/tailer.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <search.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -545,16 +544,7 @@ release_paths:
 static bool
 is_excluded(const struct source *s, const char *path)
 {
-	size_t i;
-
-	for (i = 0; i < s->excludes.n; i++) {
-		const char *pattern = s->excludes.items[i];
-		bool is_whole = strchr(pattern, '/');
-
-		if (!fnmatch(pattern, is_whole ? path : paths_name(path), 0))
-			return true;
-	}
-	return false;
+	return paths_is_excluded(path, s->excludes.items, s->excludes.n);
 }
 
 /* One match of a glob.  Returns whether something has changed. */
