@@ -7,6 +7,7 @@ BEGIN {
 	may["yaml_"] = " core/document "
 	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous "
 	may["MHD_"] = " io/httpd "
+	may["inflate"] = " io/gunzip "
 	may["sqlite3_"] = " io/state "
 
 	# What no core module may call: the world, the clock, threads, fate.
