@@ -539,11 +539,10 @@ def test_a_stale_handle_as_nfs_gives_one(logs, log, exporter):
     assert_counted(daemon, log)
     old = log.rename(".away")
     os.link(old, mark)
-    log.raw(b"a line that nobody can read any more\n")
-    log.open().write(10)
-    assert_counted(daemon, log, lag=37)
-    log.write(10)
-    assert_counted(daemon, log, lag=37)
+    os.write(log.fd, b"a line that nobody can read any more\n")
+    for _ in range(2):
+        log.open().write(10)
+        assert_counted(daemon, log)
 
 
 # 42. Names that a glob matches.
