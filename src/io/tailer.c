@@ -447,14 +447,19 @@ leave(struct place *p, enum follow_place why)
 static bool
 has_new_names(const struct place *p)
 {
-	char *directory = paths_parent(p->path);
+	struct paths directories;
 	struct stat st;
-	bool has = directory && !stat(directory, &st) &&
-	    (st.st_mtim.tv_sec > p->seen.tv_sec ||
-		(st.st_mtim.tv_sec == p->seen.tv_sec &&
-		    st.st_mtim.tv_nsec >= p->seen.tv_nsec));
+	bool has = false;
+	size_t i;
 
-	free(directory);
+	if (paths_directories(p->path, &directories))
+		return true; /* out of memory: the look will tell */
+	for (i = 0; i < directories.n && !has; i++)
+		has = !stat(directories.items[i], &st) &&
+		    (st.st_mtim.tv_sec > p->seen.tv_sec ||
+			(st.st_mtim.tv_sec == p->seen.tv_sec &&
+			    st.st_mtim.tv_nsec >= p->seen.tv_nsec));
+	paths_release(&directories);
 	return has;
 }
 
