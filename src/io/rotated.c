@@ -241,8 +241,8 @@ static bool
 may_be(const struct find *find, const char *path, const struct dirent *entry)
 {
 	char *log = rotated_log(path);
-	bool is_rotated = log && rotated_is_name(entry->d_name,
-	    paths_name(log));
+	bool is_rotated = log &&
+	    rotated_is_name(entry->d_name, paths_name(log));
 
 	free(log);
 	if (find->at)
