@@ -373,7 +373,8 @@ file_restart(struct file *f)
 		f->modified = st.st_mtim;
 		f->changed = st.st_ctim;
 		/* As after an editor's work, or a power failure. */
-		if ((uint64_t)st.st_size < f->cut.offset && is_head(f, &f->head)) {
+		if ((uint64_t)st.st_size < f->cut.offset &&
+		    is_head(f, &f->head)) {
 			f->known.offset = (uint64_t)st.st_size;
 			f->known.size_bytes = f->known.offset;
 			read_anchor(f);
@@ -385,7 +386,6 @@ file_restart(struct file *f)
 	lines_init(&f->stream.lines, f->known.offset == 0);
 	f->stream.n_looks = 0;
 }
-
 
 bool
 file_continues(const struct file *f, const struct file *known,
@@ -502,8 +502,8 @@ file_read(struct file *f, char *buffer, uint64_t max_bytes)
 			return (int)n;
 		if (n == 0)
 			break; /* an unfinished line, or shorter than it was */
-		if (f->anchor.hash == nuls.hash &&
-		    f->anchor.len == nuls.len && !f->gunzip)
+		if (f->anchor.hash == nuls.hash && f->anchor.len == nuls.len &&
+		    !f->gunzip)
 			skip_hole(f);
 	}
 	if (f->head.len < BOUNDS_COPY_BYTES &&

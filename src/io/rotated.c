@@ -106,26 +106,31 @@ is_before(struct timespec a, struct timespec b)
 	    (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
 }
 
-/* Calls see for each entry of the directories in which path may lie. */
-typedef bool (*entry_fn)(void *arg, const char *directory,
+/*
+ * One entry of a directory in which a log lies.  Returns whether to go on.
+ *
+ * log  its path there
+ */
+typedef bool (*entry_fn)(void *arg, const char *log, const char *directory,
     const struct dirent *entry);
 
 static bool
-walk_directory(const char *of, entry_fn see, void *arg)
+walk_directory(const char *log, entry_fn see, void *arg)
 {
-	char *directory = paths_parent(of);
+	char *directory = paths_parent(log);
 	DIR *d = directory ? opendir(directory) : NULL;
 	const struct dirent *e;
 	bool goes_on = true;
 
 	while (goes_on && d && (e = readdir(d)))
-		goes_on = see(arg, directory, e);
+		goes_on = see(arg, log, directory, e);
 	if (d)
 		(void)closedir(d);
 	free(directory);
 	return goes_on;
 }
 
+/* The directories of path and of what it links to. */
 static void
 walk(const char *path, entry_fn see, void *arg)
 {
@@ -147,7 +152,6 @@ join(const char *directory, const char *name)
 }
 
 struct visit {
-	const char *name; /* of the log */
 	struct timespec since;
 	struct ingest_source *source;
 	size_t n;
@@ -177,14 +181,15 @@ is_beside_original(const struct file *f)
 }
 
 static bool
-visit_entry(void *arg, const char *directory, const struct dirent *entry)
+visit_entry(void *arg, const char *log, const char *directory,
+    const struct dirent *entry)
 {
 	struct visit *v = arg;
 	struct file **files;
 	struct file *f;
 	char *path;
 
-	if (!rotated_is_name(entry->d_name, v->name))
+	if (!rotated_is_name(entry->d_name, paths_name(log)))
 		return true;
 	path = join(directory, entry->d_name);
 	f = path ? open_text(path, v->source) : NULL;
@@ -214,7 +219,7 @@ void
 rotated_visit(const char *path, struct timespec since,
     struct ingest_source *source, rotated_fn take, void *arg)
 {
-	struct visit v = { paths_name(path), since, source, 0, NULL };
+	struct visit v = { since, source, 0, NULL };
 	size_t i;
 
 	walk(path, visit_entry, &v);
@@ -228,17 +233,18 @@ struct find {
 	const struct file *known;
 	const struct file_anchor *at; /* NULL: by identity */
 	struct ingest_source *source;
-	char *log; /* its path */
 	struct file *found;
 };
 
 /* Without an anchor there is but the inode, which others may use by now. */
 static bool
-may_be(const struct find *find, const struct dirent *entry)
+may_be(const struct find *find, const char *path, const struct dirent *entry)
 {
-	bool is_rotated = rotated_is_name(entry->d_name,
-	    paths_name(find->log));
+	char *log = rotated_log(path);
+	bool is_rotated = log &&
+	    rotated_is_name(entry->d_name, paths_name(log));
 
+	free(log);
 	if (find->at)
 		return is_rotated;
 	return entry->d_ino == find->known->known.id.inode &&
@@ -257,14 +263,15 @@ is_same(const struct file *f, const struct file *known)
 }
 
 static bool
-find_entry(void *arg, const char *directory, const struct dirent *entry)
+find_entry(void *arg, const char *log, const char *directory,
+    const struct dirent *entry)
 {
 	struct find *find = arg;
 	const struct file *known = find->known;
 	struct file *f;
 	char *path;
 
-	if (!may_be(find, entry))
+	if (!may_be(find, log, entry))
 		return true;
 	path = join(directory, entry->d_name);
 	f = path ? open_text(path, find->source) : NULL;
@@ -282,16 +289,15 @@ struct file *
 rotated_find_id(const char *path, const struct file *known,
     struct ingest_source *source)
 {
-	struct find find = { known, NULL, source, rotated_log(path), NULL };
+	struct find find = { known, NULL, source, NULL };
 	struct file *f = open_text(path, source);
 
 	if (f && is_same(f, known))
 		find.found = f;
 	else
 		file_destroy(f);
-	if (!find.found && find.log)
+	if (!find.found)
 		walk(path, find_entry, &find);
-	free(find.log);
 	return find.found;
 }
 
@@ -299,10 +305,9 @@ struct file *
 rotated_find_rest(const char *path, const struct file *known,
     const struct file_anchor *at, struct ingest_source *source)
 {
-	struct find find = { known, at, source, rotated_log(path), NULL };
+	struct find find = { known, at, source, NULL };
 
-	if (find.log && at->len)
+	if (at->len)
 		walk(path, find_entry, &find);
-	free(find.log);
 	return find.found;
 }
