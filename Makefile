@@ -43,7 +43,7 @@ warnings_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 # and the libraries are there (see deps).
 clang = $(findstring clang,$(shell $(CC) --version))
 packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd \
-	yaml-0.1)
+	yaml-0.1 sqlite3 zlib)
 cppflags = -D_GNU_SOURCE= -Iinclude \
 	$(call packages,--cflags) $(shell pkg-config --cflags libxxhash)
 cflags = -std=gnu17 -pthread -fPIE $(flags_$(MODE)) $(warnings) \
@@ -130,6 +130,8 @@ $(B)/libcore.a: $(core)
 
 $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
+$(B)/unit/test_gunzip: $(B)/io/gunzip.o
+$(B)/unit/test_gunzip.o: private cppflags += -Isrc
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
 	pcre2_compile_context_create_8 pcre2_match_context_create_8 \

@@ -274,6 +274,9 @@ sentence_of(enum event_kind kind)
 	case EVENT_TRUNCATED:
 		return (struct sentence){ LOG_INFO,
 			"the file was truncated; reading from its start" };
+	case EVENT_RESUMED:
+		return (struct sentence){ LOG_INFO,
+			"reading on in a rotated file" };
 	case EVENT_FINISHED:
 		return (struct sentence){ LOG_DEBUG, "finished" };
 	case EVENT_FORMAT:

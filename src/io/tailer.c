@@ -16,6 +16,7 @@
 #include "io/file.h"
 #include "io/paths.h"
 #include "io/reader.h"
+#include "io/resume.h"
 #include "io/rotated.h"
 #include "io/watch.h"
 
@@ -57,7 +58,7 @@ struct place {
 	enum place_state state;
 	int error; /* of PLACE_UNREADABLE, as it was reported */
 	bool had_file;
-	/* When the path last led to a file of ours; tv_sec 0: never. */
+	/* When a look last saw what is at the path; tv_sec 0: never. */
 	struct timespec seen;
 	unsigned generation;
 	/* What was ignored, to notice when it is another. */
@@ -95,6 +96,8 @@ struct tailer {
 	struct tailer_options options;
 	struct watch *watch;
 	struct reader *reader;
+	struct resume *resume; /* until the first commit; NULL: nothing */
+	bool has_committed;
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(source_list, source) sources;
@@ -266,9 +269,10 @@ take_rotated(void *arg, struct file *file)
 	struct reader_source *s = &p->source->reader;
 	struct reader_file *f = NULL;
 
-	if (!reader_find(s->reader, file->known.id) &&
-	    !is_place(p->source->tailer, file->path) &&
-	    find_original(p, file) != FILE_IS_COPY)
+	if (!is_place(p->source->tailer, file->path) &&
+	    !reader_find(s->reader, file->known.id) &&
+	    find_original(p, file) != FILE_IS_COPY &&
+	    !reader_find(s->reader, file->known.id))
 		f = reader_add(s, file);
 	if (!f) {
 		file_destroy(file);
@@ -379,6 +383,11 @@ open_place(struct place *p)
 	if (p->source->is_glob && p->source->has_started &&
 	    (!p->had_file || is_rotated_place(p)))
 		copy = find_original(p, file);
+	if (reader_find(t->reader, file->known.id)) {
+		/* Just now: it has the rest of what was cut. */
+		file_destroy(file);
+		return true;
+	}
 	if (copy != FILE_IS_NO_COPY) {
 		ignore(p, file, EVENT_COPY);
 		p->is_undecided = copy == FILE_MAY_BE_COPY;
@@ -434,6 +443,34 @@ leave(struct place *p, enum follow_place why)
 	watch_place(p);
 }
 
+/* Whether names have come or gone beside the path since that look. */
+static bool
+has_new_names(const struct place *p)
+{
+	struct paths directories;
+	struct stat st;
+	bool has = false;
+	size_t i;
+
+	if (paths_directories(p->path, &directories))
+		return true; /* out of memory: the look will tell */
+	for (i = 0; i < directories.n && !has; i++)
+		has = !stat(directories.items[i], &st) &&
+		    (st.st_mtim.tv_sec > p->seen.tv_sec ||
+			(st.st_mtim.tv_sec == p->seen.tv_sec &&
+			    st.st_mtim.tv_nsec >= p->seen.tv_nsec));
+	paths_release(&directories);
+	return has;
+}
+
+static void
+look_beside(struct place *p)
+{
+	if (p->seen.tv_sec && has_new_names(p))
+		rotated_visit(p->path, p->seen, p->source->reader.ingest,
+		    take_rotated, p);
+}
+
 static bool
 look_place(struct place *p)
 {
@@ -447,6 +484,9 @@ look_place(struct place *p)
 		    &has_changed);
 
 		if (p->current && place == FOLLOW_STAYS) {
+			if (p->current->was_cut)
+				look_beside(p);
+			p->current->was_cut = false;
 			p->seen = now;
 			return has_changed;
 		}
@@ -455,10 +495,8 @@ look_place(struct place *p)
 		has_changed = true;
 	}
 	has_changed |= open_place(p);
-	if (p->current) {
-		if (p->seen.tv_sec)
-			rotated_visit(p->path, p->seen,
-			    p->source->reader.ingest, take_rotated, p);
+	if (p->current || p->state == PLACE_MISSING) {
+		look_beside(p);
 		p->seen = now;
 	}
 	return has_changed;
@@ -688,6 +726,30 @@ file_was_lost(void *arg, struct place *place, int error)
 	need_retry(arg);
 }
 
+static bool
+file_was_cut(void *arg, struct reader_file *f)
+{
+	(void)arg;
+	return resume_rest(f);
+}
+
+static void
+something_changed(void *arg)
+{
+	const struct tailer *t = arg;
+
+	if (t->options.on_change)
+		t->options.on_change(t->options.arg);
+}
+
+static void
+files_are_finished(void *arg)
+{
+	const struct tailer *t = arg;
+
+	t->options.on_finished(t->options.arg);
+}
+
 static void
 files_caught_up(void *arg)
 {
@@ -745,6 +807,9 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 		.on_event = pass_event_on,
 		.on_caught_up = files_caught_up,
 		.on_lost = file_was_lost,
+		.on_cut = file_was_cut,
+		.on_change = something_changed,
+		.on_finished = options->on_finished ? files_are_finished : NULL,
 		.arg = t,
 	};
 	int error;
@@ -804,6 +869,7 @@ tailer_destroy(struct tailer *t)
 	if (!t)
 		return;
 	tailer_cancel(t);
+	resume_destroy(t->resume);
 	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
 		next_place = TAILQ_NEXT(p, entry);
 		place_destroy(p);
@@ -916,13 +982,34 @@ find_added(const struct tailer *t, const struct source *live)
 	return NULL;
 }
 
-/* Opens what is there and not followed yet, as it is said of what is there. */
+/* A place of before: what has come and gone since is older than what is there. */
+static void
+reopen_place(void *arg, const struct state_place *saved)
+{
+	struct source *s = arg;
+	struct place *p = NULL;
+
+	if (!is_excluded(s, saved->path) && !find_place(s, saved->path))
+		p = add_place(s, saved->path);
+	if (!p)
+		return;
+	p->seen = saved->seen;
+	p->had_file = true;
+	look_beside(p);
+	(void)look_place(p);
+}
+
+/*
+ * Opens what is there and not followed yet, as it is said of what is there; or,
+ * where that was followed before this process, what is new from byte 0.
+ */
 static void
 open_source(struct source *s)
 {
 	struct place *p = NULL;
 
-	s->has_started = false;
+	s->has_started = resume_knows(s->tailer->resume, s->argument);
+	resume_visit_places(s->tailer->resume, s->argument, reopen_place, s);
 	if (s->is_glob)
 		(void)look_glob(s);
 	else if (!is_excluded(s, s->argument) && !find_place(s, s->argument))
@@ -930,6 +1017,18 @@ open_source(struct source *s)
 	if (p)
 		(void)look_place(p);
 	s->has_started = true;
+}
+
+/* What was followed before this process, first by the names of sources. */
+static void
+resume_sources(struct tailer *t)
+{
+	struct source *s;
+
+	TAILQ_FOREACH(s, &t->added, entry)
+		resume_files(t->resume, &s->reader, s->argument, true);
+	TAILQ_FOREACH(s, &t->added, entry)
+		resume_files(t->resume, &s->reader, s->argument, false);
 }
 
 /* s goes on with what was said anew of it; takes anew. */
@@ -1042,6 +1141,7 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 		s->is_stale = false;
 		renew(s, anew);
 	}
+	resume_sources(t);
 	for (s = TAILQ_FIRST(&t->added); s; s = next) {
 		next = TAILQ_NEXT(s, entry);
 		TAILQ_REMOVE(&t->added, s, entry);
@@ -1060,6 +1160,46 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 			drop_source(s);
 	}
 	find_firsts(t);
+	resume_destroy(t->resume);
+	t->resume = NULL;
+	if (!t->has_committed)
+		reader_start(t->reader);
+	t->has_committed = true;
+}
+
+int
+tailer_restore(struct tailer *t, const struct state_image *saved)
+{
+	return resume_create(saved, &t->resume);
+}
+
+void
+tailer_save(struct tailer *t, struct state_image *image)
+{
+	struct reader_file *f;
+	const struct source *s;
+	const struct place *p;
+
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		const struct state_place row = { s->name, s->argument, { 0 } };
+
+		if (!find_place(s, s->argument))
+			state_image_add_place(image, &row);
+	}
+	TAILQ_FOREACH(p, &t->places, entry) {
+		const struct state_place row = { p->source->name, p->path,
+			p->seen };
+
+		state_image_add_place(image, &row);
+	}
+	TAILQ_FOREACH(f, reader_files(t->reader), entry)
+		resume_save(f, image);
+}
+
+void
+tailer_saved(struct tailer *t)
+{
+	reader_saved(t->reader);
 }
 
 static enum files_state

@@ -8,6 +8,7 @@ BEGIN {
 	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous " \
 	    "io/saver "
 	may["MHD_"] = " io/httpd "
+	may["inflate"] = " io/gunzip "
 	may["sqlite3_"] = " io/state_db "
 
 	# What no core module may call: the world, the clock, threads, fate.
