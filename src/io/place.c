@@ -384,7 +384,9 @@ place_look(struct place *p)
 		    &has_changed);
 
 		if (p->current && place == FOLLOW_STAYS) {
-			if (p->current->was_cut)
+			/* Cut before anything was read, it shows no trace. */
+			if (p->current->was_cut ||
+			    (has_changed && !p->current->file->known.offset))
 				place_look_beside(p);
 			p->current->was_cut = false;
 			p->seen = now;
