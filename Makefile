@@ -43,7 +43,7 @@ warnings_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 # and the libraries are there (see deps).
 clang = $(findstring clang,$(shell $(CC) --version))
 packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd \
-	yaml-0.1 zlib)
+	yaml-0.1 sqlite3 zlib)
 cppflags = -D_GNU_SOURCE= -Iinclude \
 	$(call packages,--cflags) $(shell pkg-config --cflags libxxhash)
 cflags = -std=gnu17 -pthread -fPIE $(flags_$(MODE)) $(warnings) \

@@ -1,6 +1,6 @@
 /*
- * What survives a restart, in one SQLite file: how far each log was read, and
- * every series.  The only file that includes sqlite3.h.
+ * What survives a restart, in one SQLite file (state_db.h): how far each log was
+ * read, and every series.
  *
  *	DIR/accesslog_exporter.sqlite
  *	    application_id  "alog"          user_version  1
@@ -13,6 +13,7 @@
  *
  *	label_values, labels  for each its length in two bytes, then its bytes
  *	bounds                for each 8 bytes whole, 4 bytes billionths
+ *	anchor, head, cut     8 bytes offset, 8 bytes hash, 4 bytes length
  *	cells                 8 bytes each; registry.h says which
  *
  * Numbers in blobs are big-endian.  Times are milliseconds since 1970 where
@@ -32,53 +33,11 @@
 #define ACCESSLOG_STATE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
-#include <time.h>
+#include <sys/types.h>
 
-#include "accesslog/buf.h"
-#include "accesslog/follow.h"
 #include "accesslog/registry.h"
-#include "io/file.h"
-
-/* One file that was read; the strings are borrowed. */
-struct state_file {
-	const char *source; /* the name of its source */
-	const char *path; /* where it was last */
-	struct follow_id id;
-	struct timespec born; /* tv_sec 0: the file system does not say */
-	struct timespec modified;
-	uint64_t offset;
-	uint64_t size_bytes;
-	struct file_anchor anchor;
-	struct file_anchor head;
-	struct file_anchor cut;
-	const char *format; /* that was recognised; NULL: none */
-	uint32_t flags; /* the tailer's own */
-};
-
-/* One path at which files are followed; the strings are borrowed. */
-struct state_place {
-	const char *source;
-	const char *path;
-	struct timespec seen; /* when it last led to a file of ours */
-};
-
-/* What there is to save at one moment. */
-struct state_image {
-	struct registry_snapshot series;
-	size_t n_files;
-	struct state_file *files;
-	size_t n_places;
-	struct state_place *places;
-	bool is_clean; /* nothing will be counted after this */
-	uint64_t saved_ms;
-	/* Inside: the bytes of the strings, and the first failure. */
-	struct state_text *text;
-	size_t files_capacity;
-	size_t places_capacity;
-	int error;
-};
+#include "io/state_image.h"
 
 /* What was saved last; of the series see state_load(). */
 struct state_loaded {
@@ -118,7 +77,7 @@ int state_load(struct state *s, struct registry *r,
 void state_loaded_release(struct state_loaded *l);
 
 /*
- * What is saved is no longer all there is: until state_write() says otherwise,
+ * From now on what is saved is not all there is: unless a last image says so,
  * the next state_load() will not be clean.
  *
  * Returns 0 or what state_write() returns.
@@ -139,8 +98,8 @@ int state_begin(struct state *s) __attribute__((warn_unused_result));
 int state_write(struct state *s, struct state_image *image)
     __attribute__((warn_unused_result));
 
-/* What the last state_write() changed: rows of all tables. */
-uint64_t state_n_rows_written(const struct state *s);
+/* How many rows were written since the start. */
+uint64_t state_n_rows(const struct state *s);
 
 /* The file's name, for messages. */
 const char *state_path(const struct state *s);
@@ -149,24 +108,12 @@ const char *state_path(const struct state *s);
 const char *state_reason(const struct state *s);
 
 /*
- * Where a file was put that had to be out of the way, since the last call;
- * NULL: there was none.  Borrowed until the next call of any function.
+ * Where a file was put that had to be out of the way, since the last call, and
+ * why; NULL: there was none.  Borrowed until the next call of any function.
  */
-const char *state_set_aside(struct state *s);
+const char *state_set_aside(struct state *s, const char **ret_reason);
 
 /* After -EBUSY: who has it, or 0 where the system does not say. */
-long state_holder(const struct state *s);
-
-/* An image without files, whose series are r's now.  Returns 0 or -ENOMEM. */
-int state_image_take(struct registry *r, struct state_image *ret_image)
-    __attribute__((warn_unused_result));
-
-/* Copies; the first failure sticks and fails state_write(). */
-void state_image_add_file(struct state_image *image,
-    const struct state_file *file);
-void state_image_add_place(struct state_image *image,
-    const struct state_place *place);
-
-void state_image_release(struct state_image *image);
+pid_t state_holder(const struct state *s);
 
 #endif

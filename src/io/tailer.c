@@ -1181,14 +1181,16 @@ tailer_save(struct tailer *t, struct state_image *image)
 	const struct place *p;
 
 	TAILQ_FOREACH(s, &t->sources, entry) {
-		const struct state_place row = { s->name, s->argument, { 0 } };
+		const struct state_place row = { .source = s->name,
+			.path = s->argument };
 
 		if (!find_place(s, s->argument))
 			state_image_add_place(image, &row);
 	}
 	TAILQ_FOREACH(p, &t->places, entry) {
-		const struct state_place row = { p->source->name, p->path,
-			p->seen };
+		const struct state_place row = { .source = p->source->name,
+			.path = p->path,
+			.seen = p->seen };
 
 		state_image_add_place(image, &row);
 	}
