@@ -288,13 +288,28 @@ lose(struct reader_file *f, int error)
 		o->on_lost(o->arg, place, error);
 }
 
+/* Series that come from here on were created now. */
+static void
+tell_time(struct registry *r)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	registry_lock(r);
+	registry_set_now(r,
+	    (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+	registry_unlock(r);
+}
+
 static void
 read_now(struct reader_file *f, uint64_t max_bytes)
 {
 	struct reader *r = f->source->reader;
 	uint64_t before = f->file->known.offset;
-	int error = file_read(f->file, r->buffer, max_bytes);
+	int error;
 
+	tell_time(r->metrics->registry);
+	error = file_read(f->file, r->buffer, max_bytes);
 	if (f->file->known.offset != before)
 		r->options.on_change(r->options.arg);
 	tell_format(f);

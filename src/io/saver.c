@@ -35,6 +35,7 @@ struct saver {
 	struct state_image image;
 	struct saver_report report;
 	uint64_t began_ns;
+	uint64_t began_ms; /* since 1970 */
 };
 
 static uint64_t
@@ -75,12 +76,13 @@ take_image(struct saver *s, bool is_clean)
 	s->current = s->next;
 	s->next = (struct requests){ 0 };
 	s->began_ns = uv_hrtime();
+	s->began_ms = now_ms();
 	s->report = (struct saver_report){ 0 };
 	error = state_image_take(s->metrics->registry, &s->image);
 	if (error)
 		return error;
 	s->image.is_clean = is_clean;
-	s->image.saved_ms = now_ms();
+	s->image.saved_ms = s->began_ms;
 	s->options.on_image(s->options.arg, &s->image);
 	s->report.held_us = (uv_hrtime() - s->began_ns) / 1000;
 	return 0;
@@ -101,14 +103,13 @@ static void
 tell(struct saver *s, int error)
 {
 	struct requests requests = s->current;
-	uint64_t saved_ms = error ? 0 : s->began_ns ? now_ms() : 0;
 	size_t i;
 
 	state_image_release(&s->image);
 	s->error = error;
 	s->report.error = error;
 	s->report.took_us = (uv_hrtime() - s->began_ns) / 1000;
-	publish(s, error, saved_ms);
+	publish(s, error, error ? 0 : s->began_ms);
 	s->current = (struct requests){ 0 };
 	s->options.on_saved(s->options.arg, &s->report);
 	for (i = 0; i < requests.n; i++)

@@ -729,14 +729,18 @@ tailer_save(struct tailer *t, struct state_image *image)
 	const struct place *p;
 
 	TAILQ_FOREACH(s, &t->sources, entry) {
-		const struct state_place row = { s->name, s->argument, { 0 } };
+		const struct state_place row = { .source = s->name,
+			.path = s->argument };
 
 		if (!place_find(&s->base, s->argument))
 			state_image_add_place(image, &row);
 	}
 	TAILQ_FOREACH(p, &t->places.list, entry) {
-		const struct state_place row = { p->source->reader.name,
-			p->path, p->seen };
+		const struct state_place row = {
+			.source = p->source->reader.name,
+			.path = p->path,
+			.seen = p->seen,
+		};
 
 		state_image_add_place(image, &row);
 	}
