@@ -161,11 +161,17 @@ is_place(const struct places *places, const char *path)
 	return false;
 }
 
+struct beside {
+	const struct place *place;
+	size_t n_taken;
+};
+
 /* A file that came and went between two looks is read as if it were held. */
 static void
 take_rotated(void *arg, struct file *file)
 {
-	const struct place *p = arg;
+	struct beside *beside = arg;
+	const struct place *p = beside->place;
 	struct reader_source *s = &p->source->reader;
 	struct reader_file *f = NULL;
 
@@ -178,6 +184,7 @@ take_rotated(void *arg, struct file *file)
 		file_destroy(file);
 		return;
 	}
+	beside->n_taken++;
 	reader_hold(f);
 	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
 	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
@@ -329,6 +336,7 @@ leave(struct place *p, enum follow_place why)
 		(struct follow_id){ st.st_dev, st.st_ino });
 
 	p->current = NULL;
+	p->left_ms = reader_now_ms(p->source->places->reader);
 	reader_hold(f);
 	/* The names of rotated files move on with every rotation. */
 	if (!is_known) {
@@ -363,12 +371,15 @@ has_new_names(const struct place *p)
 	return has;
 }
 
-void
+bool
 place_look_beside(struct place *p)
 {
+	struct beside beside = { p, 0 };
+
 	if (p->seen.tv_sec && has_new_names(p))
 		rotated_visit(p->path, p->seen, p->source->reader.ingest,
-		    take_rotated, p);
+		    take_rotated, &beside);
+	return beside.n_taken > 0;
 }
 
 bool
@@ -387,7 +398,7 @@ place_look(struct place *p)
 			/* Cut before anything was read, it shows no trace. */
 			if (p->current->was_cut ||
 			    (has_changed && !p->current->file->known.offset))
-				place_look_beside(p);
+				(void)place_look_beside(p);
 			p->current->was_cut = false;
 			p->seen = now;
 			return has_changed;
@@ -398,10 +409,18 @@ place_look(struct place *p)
 	}
 	has_changed |= open_place(p);
 	if (p->current || p->state == PLACE_MISSING) {
-		place_look_beside(p);
+		(void)place_look_beside(p);
 		p->seen = now;
 	}
 	return has_changed;
+}
+
+bool
+place_is_expected(const struct place *p)
+{
+	return p->had_file &&
+	    reader_now_ms(p->source->places->reader) - p->left_ms <
+	    BOUNDS_HOLD_MS;
 }
 
 void

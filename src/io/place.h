@@ -69,6 +69,7 @@ struct place {
 	enum place_state state;
 	int error; /* of PLACE_UNREADABLE, as it was reported */
 	bool had_file;
+	uint64_t left_ms; /* when that left, on the clock of uv_now() */
 	/* When a look last saw what is at the path; tv_sec 0: never. */
 	struct timespec seen;
 	unsigned generation; /* of the glob, when it matched last */
@@ -102,7 +103,13 @@ bool place_look(struct place *p);
  * Has files read that came to the path since it was last looked at, and were
  * rotated away again.
  */
-void place_look_beside(struct place *p);
+bool place_look_beside(struct place *p);
+
+/*
+ * A place of a glob: whether its file left it only lately (BOUNDS_HOLD_MS), so
+ * that another one is to come there.
+ */
+bool place_is_expected(const struct place *p);
 
 /* Whether a change in this directory can be one of what is at the path. */
 bool place_is_watched_through(const struct place *p,

@@ -72,6 +72,12 @@ reader_count(const struct reader_source *s, enum metrics_id id,
 	(void)error; /* out of memory: a count of the exporter's own is short */
 }
 
+uint64_t
+reader_now_ms(const struct reader *r)
+{
+	return uv_now(r->loop);
+}
+
 bool
 reader_is_full(const struct reader *r)
 {
@@ -415,7 +421,10 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 
 	switch (d.content) {
 	case FOLLOW_READ_ON:
-		if (d.lost_bytes)
+		if (d.lost_bytes &&
+		    (f->file->known.offset > 0 ||
+			!f->source->reader->options.on_cut(
+			    f->source->reader->options.arg, f)))
 			reader_count(f->source, METRICS_LOST_BYTES, "truncated",
 			    d.lost_bytes);
 		break;

@@ -90,6 +90,9 @@ const struct reader_list *reader_files(const struct reader *r);
 /* Returns the file of this identity, or NULL. */
 struct reader_file *reader_find(const struct reader *r, struct follow_id id);
 
+/* The loop's clock. */
+uint64_t reader_now_ms(const struct reader *r);
+
 /* Whether no more files can be added before others are finished. */
 bool reader_is_full(const struct reader *r);
 

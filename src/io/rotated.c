@@ -170,12 +170,15 @@ came_after(const struct file *f, struct timespec since)
 	return !is_before(f->born.tv_sec ? f->born : f->modified, since);
 }
 
-/* While the file that is being compressed is there, that is read. */
+/*
+ * While the file that is being compressed is there, that is read.  gzip sets
+ * the times of its own before it removes it.
+ */
 static bool
-is_beside_original(const struct file *f)
+is_beside_original(const char *path)
 {
-	char *original = strndup(f->path, length_without_gz(f->path));
-	bool is_there = original && f->gunzip && strcmp(original, f->path) &&
+	char *original = strndup(path, length_without_gz(path));
+	bool is_there = original && strcmp(original, path) &&
 	    !access(original, F_OK);
 
 	free(original);
@@ -194,14 +197,15 @@ visit_entry(void *arg, const char *log, const char *directory,
 	if (!rotated_is_name(entry->d_name, paths_name(log)))
 		return true;
 	path = join(directory, entry->d_name);
-	f = path ? open_text(path, v->source) : NULL;
+	f = path && !is_beside_original(path) ? open_text(path, v->source)
+					      : NULL;
 	free(path);
 	if (!f)
 		return true;
 	files = reallocarray(v->files, v->n + 1, sizeof(*files));
 	if (files)
 		v->files = files;
-	if (files && came_after(f, v->since) && !is_beside_original(f))
+	if (files && came_after(f, v->since))
 		files[v->n++] = f;
 	else
 		file_destroy(f);

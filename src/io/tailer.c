@@ -188,7 +188,8 @@ look_glob(struct source *s)
 	for (p = TAILQ_FIRST(&t->places.list); p; p = next_place) {
 		next_place = TAILQ_NEXT(p, entry);
 		if (p->source == &s->base && !p->current &&
-		    p->generation != s->base.generation)
+		    p->generation != s->base.generation &&
+		    !place_is_expected(p))
 			place_destroy(p);
 	}
 	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
@@ -269,7 +270,11 @@ static bool
 file_was_cut(void *arg, struct reader_file *f)
 {
 	(void)arg;
-	return resume_rest(f);
+	if (resume_rest(f))
+		return true;
+	/* Nothing was read of it: so its copy is a file that came and went. */
+	return !f->file->known.offset && f->place &&
+	    place_look_beside(f->place);
 }
 
 static void
@@ -541,7 +546,7 @@ reopen_place(void *arg, const struct state_place *saved)
 		return;
 	p->seen = saved->seen;
 	p->had_file = true;
-	place_look_beside(p);
+	(void)place_look_beside(p);
 	(void)place_look(p);
 }
 
@@ -780,8 +785,12 @@ tailer_publish(struct tailer *t)
 
 	TAILQ_FOREACH(s, &t->sources, entry)
 		memset(s->n_files, 0, sizeof(s->n_files));
-	TAILQ_FOREACH(p, &t->places.list, entry)
+	TAILQ_FOREACH(p, &t->places.list, entry) {
+		/* What a glob does not match any more is not missed. */
+		if (p->source->is_glob && state_of(p) == FILES_MISSING)
+			continue;
 		source_of(p->source)->first->n_files[state_of(p)]++;
+	}
 	TAILQ_FOREACH(f, reader_files(t->reader), entry) {
 		enum files_state state = f->file->fd >= 0 ? FILES_HELD
 							  : FILES_FINISHED;

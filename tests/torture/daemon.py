@@ -213,6 +213,7 @@ class Daemon:
 
     def _ended(self, expected):
         status, self.process = self.process.returncode, None
+        self.is_paused = False
         log = self.messages()
         if status != expected or "Sanitizer" in log or "runtime error" in log:
             raise Failure(f"ended with status {status}")

@@ -260,7 +260,8 @@ class Log:
         file = plain[i - 1]
         times = os.stat(file.path)
         target = pathlib.Path(f"{file.path}.gz")
-        target.write_bytes(gzip.compress(file.path.read_bytes(), 1))
+        data = gzip.compress(file.path.read_bytes(), 1, mtime=int(times.st_mtime))
+        target.write_bytes(data)
         os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
         packed = File(target, list(file.spans), is_copy=True)
         if file.unfinished:
