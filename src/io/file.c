@@ -528,7 +528,8 @@ compare_heads(const struct file *f, const struct file *other)
 	ssize_t n_b = read_at(other, b, sizeof(b), 0);
 	ssize_t n = n_a < n_b ? n_a : n_b;
 
-	if (n < 0 || (n > 0 && memcmp(a, b, (size_t)n) != 0))
+	if (n < 0 || (n > 0 && memcmp(a, b, (size_t)n) != 0) ||
+	    (n_a > 0 && n_b == 0))
 		return FILE_IS_NO_COPY;
 	/*
 	 * Two logs can begin with the same line, when one probe asks both

@@ -102,9 +102,25 @@ ignore(struct place *p, const struct file *file, enum event_kind why)
 		p->state = PLACE_IGNORED; /* nothing to tell yet */
 }
 
-/* Whether the new file is a copy of one that is followed beside it. */
+/* Whether f was at the place, or has a name that a rotation gives there. */
+static bool
+is_of_place(const struct place *p, const struct file *f)
+{
+	char *log = rotated_log(p->path);
+	char *other = rotated_log(f->path);
+	bool is = log && other && !strcmp(log, other);
+
+	free(log);
+	free(other);
+	return is;
+}
+
+/*
+ * Whether the new file is a copy of one that is followed beside it: of any, or
+ * only of those that were at the place.
+ */
 static enum file_copy
-find_original(const struct place *p, const struct file *file)
+find_original(const struct place *p, const struct file *file, bool of_place)
 {
 	char *directory = paths_parent(p->path);
 	enum file_copy answer = FILE_IS_NO_COPY;
@@ -116,7 +132,8 @@ find_original(const struct place *p, const struct file *file)
 		enum file_copy one;
 		bool is_beside;
 
-		if (answer == FILE_IS_COPY || f->source != &p->source->reader)
+		if (answer == FILE_IS_COPY || f->source != &p->source->reader ||
+		    (of_place && !is_of_place(p, f->file)))
 			continue;
 		other = paths_parent(f->file->path);
 		is_beside = directory && other && !strcmp(directory, other);
@@ -166,6 +183,24 @@ struct beside {
 	size_t n_taken;
 };
 
+/*
+ * While the log stays where it is, copies of it are made: one that is empty may
+ * be, and one with nothing but the log's first lines in it is.
+ */
+static bool
+came_and_went(const struct place *p, const struct file *file)
+{
+	switch (find_original(p, file, true)) {
+	case FILE_IS_NO_COPY:
+		return true;
+	case FILE_IS_COPY:
+		return false;
+	case FILE_MAY_BE_COPY:
+		return !file->known.size_bytes && !p->is_staying;
+	}
+	return false;
+}
+
 /* A file that came and went between two looks is read as if it were held. */
 static void
 take_rotated(void *arg, struct file *file)
@@ -177,7 +212,7 @@ take_rotated(void *arg, struct file *file)
 
 	if (!is_place(p->source->places, file->path) &&
 	    !reader_find(s->reader, file->known.id) &&
-	    find_original(p, file) != FILE_IS_COPY &&
+	    came_and_went(p, file) &&
 	    !reader_find(s->reader, file->known.id))
 		f = reader_add(s, file);
 	if (!f) {
@@ -289,7 +324,7 @@ open_place(struct place *p)
 	}
 	if (p->source->is_glob && p->source->has_started &&
 	    (!p->had_file || is_rotated_place(p)))
-		copy = find_original(p, file);
+		copy = find_original(p, file, false);
 	if (reader_find(places->reader, file->known.id)) {
 		/* Just now: it has the rest of what was cut. */
 		file_destroy(file);
@@ -387,22 +422,27 @@ place_look(struct place *p)
 {
 	bool has_changed = false;
 	struct timespec now;
+	bool was_unread;
 
 	/* The clock of the time stamps of files. */
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (p->current) {
-		enum follow_place place = reader_look(p->current, p->path,
-		    &has_changed);
+		enum follow_place place;
 
+		was_unread = !p->current->file->known.offset;
+		p->is_staying = true;
+		place = reader_look(p->current, p->path, &has_changed);
 		if (p->current && place == FOLLOW_STAYS) {
 			/* Cut before anything was read, it shows no trace. */
 			if (p->current->was_cut ||
-			    (has_changed && !p->current->file->known.offset))
+			    (has_changed && was_unread))
 				(void)place_look_beside(p);
 			p->current->was_cut = false;
+			p->is_staying = false;
 			p->seen = now;
 			return has_changed;
 		}
+		p->is_staying = false;
 		if (p->current)
 			leave(p, place);
 		has_changed = true;

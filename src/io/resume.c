@@ -175,10 +175,15 @@ find_again(struct reader_source *s, struct file *known)
 {
 	bool is_same = true;
 	struct file *found = rotated_find_id(known->path, known, s->ingest);
+	struct file *cut;
 	struct reader_file *f;
 
 	if (!found) {
 		is_same = false;
+		/* At its path it is found when that is opened. */
+		cut = rotated_find_cut(known->path, known, s->ingest);
+		if (cut)
+			(void)read_on(s, cut);
 		found = rotated_find_rest(known->path, known, &known->anchor,
 		    s->ingest);
 	}

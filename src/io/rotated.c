@@ -240,6 +240,7 @@ struct find {
 	const struct file_anchor *at; /* NULL: by identity */
 	struct ingest_source *source;
 	struct file *found;
+	bool is_cut; /* by identity, and what was read is not in it any more */
 };
 
 /* Without an anchor there is but the inode, which others may use by now. */
@@ -254,7 +255,7 @@ may_be(const struct find *find, const char *path, const struct dirent *entry)
 	if (find->at)
 		return is_rotated;
 	return entry->d_ino == find->known->known.id.inode &&
-	    (find->known->anchor.len || is_rotated);
+	    (is_rotated || (find->known->anchor.len && !find->is_cut));
 }
 
 static bool
@@ -268,12 +269,29 @@ is_same(const struct file *f, const struct file *known)
 	return file_has_anchor(f, &known->anchor) || file_begins(f, known);
 }
 
+/* An inode that is used anew has another time of birth. */
+static bool
+was_born_as(const struct file *f, const struct file *known)
+{
+	return follow_same(f->known.id, known->known.id) &&
+	    f->born.tv_sec == known->born.tv_sec &&
+	    f->born.tv_nsec == known->born.tv_nsec;
+}
+
+static bool
+is_found(const struct find *find, const struct file *f)
+{
+	if (find->is_cut)
+		return was_born_as(f, find->known);
+	return find->at ? file_continues(f, find->known, find->at)
+			: is_same(f, find->known);
+}
+
 static bool
 find_entry(void *arg, const char *log, const char *directory,
     const struct dirent *entry)
 {
 	struct find *find = arg;
-	const struct file *known = find->known;
 	struct file *f;
 	char *path;
 
@@ -284,7 +302,7 @@ find_entry(void *arg, const char *log, const char *directory,
 	free(path);
 	if (!f)
 		return true;
-	if (find->at ? file_continues(f, known, find->at) : is_same(f, known))
+	if (is_found(find, f))
 		find->found = f;
 	else
 		file_destroy(f);
@@ -295,7 +313,7 @@ struct file *
 rotated_find_id(const char *path, const struct file *known,
     struct ingest_source *source)
 {
-	struct find find = { known, NULL, source, NULL };
+	struct find find = { .known = known, .source = source };
 	struct file *f = open_text(path, source);
 
 	if (f && is_same(f, known))
@@ -308,10 +326,21 @@ rotated_find_id(const char *path, const struct file *known,
 }
 
 struct file *
+rotated_find_cut(const char *path, const struct file *known,
+    struct ingest_source *source)
+{
+	struct find find = { .known = known, .source = source, .is_cut = true };
+
+	if (known->born.tv_sec)
+		walk(path, find_entry, &find);
+	return find.found;
+}
+
+struct file *
 rotated_find_rest(const char *path, const struct file *known,
     const struct file_anchor *at, struct ingest_source *source)
 {
-	struct find find = { known, at, source, NULL };
+	struct find find = { .known = known, .at = at, .source = source };
 
 	if (at->len)
 		walk(path, find_entry, &find);

@@ -46,6 +46,16 @@ struct file *rotated_find_id(const char *path, const struct file *known,
     struct ingest_source *source);
 
 /*
+ * The file of this identity under a rotation's name, where what was read of it
+ * is not in it any more: it was cut, and renamed after that.
+ *
+ * Returns it, opened, at offset 0; or NULL, also where no birth time tells that
+ * the inode is not used anew.
+ */
+struct file *rotated_find_cut(const char *path, const struct file *known,
+    struct ingest_source *source);
+
+/*
  * The file under a rotation's name that has what was read of known up to this
  * anchor, and what comes after it: a copy, or the same compressed.
  *
