@@ -366,6 +366,7 @@ file_restart(struct file *f)
 
 	file_abandon(f);
 	f->cut = f->anchor;
+	f->cut_head = f->head;
 	f->anchor = (struct file_anchor){ 0 };
 	f->known.offset = 0;
 	f->known.size_bytes = 0;
@@ -556,7 +557,7 @@ static bool
 is_packed(const struct file *f, const struct file *other)
 {
 	if (file_continues(f, other, &other->anchor) ||
-	    file_has_anchor(f, &other->cut))
+	    file_has_anchor(f, &other->cut) || is_head(f, &other->cut_head))
 		return true;
 	return other->fd >= 0 ? begins_other(f, other)
 			      : file_has_anchor(f, &other->head);
@@ -572,6 +573,9 @@ file_compare(const struct file *f, const struct file *other)
 	/* A whole copy is at least as long as what was read before the cut. */
 	if (other->cut.len && f->known.size_bytes >= other->cut.offset &&
 	    check_anchor(f, &other->cut) == FOLLOW_ANCHOR_MATCHES)
+		return FILE_IS_COPY;
+	/* Or it is shorter, where lines were written between copy and cut. */
+	if (is_head(f, &other->cut_head))
 		return FILE_IS_COPY;
 	if (other->fd < 0 && other->head.len &&
 	    f->known.size_bytes >= other->head.len &&

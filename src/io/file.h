@@ -33,6 +33,7 @@ struct file {
 	struct file_anchor anchor; /* at known.offset */
 	/* Before it was truncated; offset 0 where it never was. */
 	struct file_anchor cut;
+	struct file_anchor cut_head; /* and how it began */
 	struct file_anchor head; /* its beginning, as file_note_head() saw it */
 	struct timespec modified; /* at the last look */
 	struct timespec changed;

@@ -75,10 +75,11 @@ class Writer:
 
 
 class Log:
-    def __init__(self, folder, name, naming):
+    def __init__(self, folder, name, naming, is_long):
         self.name = name
         self.path = folder / f"{name}.log"
         self.naming = naming
+        self.agent = "torture/1.0" + (700 * "." if is_long else "")
         self.lines = []
         self.spans = []
         self.files = []
@@ -103,7 +104,7 @@ class Log:
             number,
             f'192.0.2.{number % 200} - - [20/Nov/2026:15:40:{number % 60:02} +0000] '
             f'"GET /{self.name}/{number} HTTP/1.1" {status} {number} '
-            f'"https://example.org/" "torture/1.0 of {self.name}"\n'.encode(),
+            f'"https://example.org/" "{self.agent}"\n'.encode(),
             status,
         )
         self.lines.append(line)

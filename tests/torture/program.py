@@ -56,11 +56,12 @@ MOODS = (
 
 
 def setup(rng, layout):
-    return "setup {} {} {} {}".format(
+    return "setup {} {} {} {} {}".format(
         layout,
         rng.choice(("shift", "shift", "dateext")),
         rng.choice(("end", "end", "beginning")),
         rng.choice((0, 0, 3)),
+        rng.choice(("short", "short", "long")),
     )
 
 
