@@ -345,6 +345,13 @@ file_has_anchor(const struct file *f, const struct file_anchor *a)
 	return a->len > 0 && check_anchor(f, a) == FOLLOW_ANCHOR_MATCHES;
 }
 
+bool
+file_was_born_as(const struct file *f, const struct file *other)
+{
+	return follow_same(f->known.id, other->known.id) &&
+	    same_time(f->born, other->born);
+}
+
 /* Whether f begins so, for long enough that it can be no other log. */
 static bool
 is_head(const struct file *f, const struct file_anchor *head)

@@ -160,6 +160,12 @@ int file_read(struct file *f, char *buffer, uint64_t max_bytes)
 /* Feeds an unfinished last line as a line, before the file is let go. */
 void file_read_rest(struct file *f, char *buffer);
 
+/*
+ * Whether both are the same inode, and that was not given to another file in
+ * the meantime, as far as the file system says when it was made.
+ */
+bool file_was_born_as(const struct file *f, const struct file *other);
+
 enum file_copy {
 	FILE_IS_NO_COPY,
 	FILE_IS_COPY,

@@ -201,6 +201,19 @@ came_and_went(const struct place *p, const struct file *file)
 	return false;
 }
 
+/* Whether the file is known, and not only its inode, which is used anew. */
+static bool
+is_known(struct reader *r, const struct file *file)
+{
+	struct reader_file *known = reader_find(r, file->known.id);
+
+	if (!known || known->file->fd >= 0 || !known->file->born.tv_sec ||
+	    file_was_born_as(file, known->file))
+		return known;
+	reader_forget(known);
+	return false;
+}
+
 /* A file that came and went between two looks is read as if it were held. */
 static void
 take_rotated(void *arg, struct file *file)
@@ -211,9 +224,8 @@ take_rotated(void *arg, struct file *file)
 	struct reader_file *f = NULL;
 
 	if (!is_place(p->source->places, file->path) &&
-	    !reader_find(s->reader, file->known.id) &&
-	    came_and_went(p, file) &&
-	    !reader_find(s->reader, file->known.id))
+	    !is_known(s->reader, file) && came_and_went(p, file) &&
+	    !is_known(s->reader, file))
 		f = reader_add(s, file);
 	if (!f) {
 		file_destroy(file);

@@ -258,22 +258,13 @@ may_be(const struct find *find, const char *path, const struct dirent *entry)
 	    (is_rotated || (find->known->anchor.len && !find->is_cut));
 }
 
-/* An inode that is used anew has another time of birth. */
-static bool
-was_born_as(const struct file *f, const struct file *known)
-{
-	return follow_same(f->known.id, known->known.id) &&
-	    f->born.tv_sec == known->born.tv_sec &&
-	    f->born.tv_nsec == known->born.tv_nsec;
-}
-
 static bool
 is_same(const struct file *f, const struct file *known)
 {
 	if (f->known.id.inode != known->known.id.inode)
 		return false;
 	if (!known->anchor.len)
-		return was_born_as(f, known) &&
+		return file_was_born_as(f, known) &&
 		    f->known.size_bytes >= known->known.offset;
 	return file_has_anchor(f, &known->anchor) || file_begins(f, known);
 }
@@ -282,7 +273,7 @@ static bool
 is_found(const struct find *find, const struct file *f)
 {
 	if (find->is_cut)
-		return was_born_as(f, find->known);
+		return file_was_born_as(f, find->known);
 	return find->at ? file_continues(f, find->known, find->at)
 			: is_same(f, find->known);
 }

@@ -467,7 +467,7 @@ class World:
             if span.state == "unsure":
                 span.state = "settled"
                 unsure += span.size
-                if not span.line:
+                if not span.line or span.is_dead:
                     account["loose"] += span.size
                     account["n_loose"] += 1
             if span.state != "known":
@@ -503,7 +503,7 @@ class World:
         account["settled"] += accounted - grown
         loose = dead + account["loose"]
         between("read bytes", seen["read_bytes"], read, loose)
-        between("lag bytes", seen["lag_bytes"], lag, dead)
+        between("lag bytes", seen["lag_bytes"], lag, loose)
         between("skipped bytes", seen["skipped_bytes"], 0, 0)
 
         def lines(result):
