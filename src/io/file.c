@@ -123,8 +123,8 @@ void
 file_note_head(struct file *f)
 {
 	char bytes[BOUNDS_COPY_BYTES];
-	size_t len = f->known.offset < sizeof(bytes) ? (size_t)f->known.offset
-						     : sizeof(bytes);
+	uint64_t end = f->known.offset ? f->known.offset : f->known.size_bytes;
+	size_t len = end < sizeof(bytes) ? (size_t)end : sizeof(bytes);
 	ssize_t n;
 
 	if (f->fd < 0 || f->head.len == len)
@@ -373,7 +373,7 @@ file_restart(struct file *f)
 
 	file_abandon(f);
 	f->cut = f->anchor;
-	f->cut_head = f->head;
+	f->cut_head = f->known.offset ? f->head : (struct file_anchor){ 0 };
 	f->anchor = (struct file_anchor){ 0 };
 	f->known.offset = 0;
 	f->known.size_bytes = 0;
@@ -399,6 +399,10 @@ bool
 file_continues(const struct file *f, const struct file *known,
     const struct file_anchor *at)
 {
+	/* Nothing was read; what was written then is there, and later lines. */
+	if (!at->len)
+		return known->head.len && file_has_anchor(f, &known->head) &&
+		    !file_is_before(f->modified, known->modified);
 	return (!known->head.len || file_has_anchor(f, &known->head)) &&
 	    file_has_anchor(f, at);
 }
@@ -476,6 +480,8 @@ read_some(struct file *f, char *buffer, bool final)
 
 	error = ingest_feed(&f->stream, str_of(buffer + before, after), final,
 	    &consumed);
+	if (consumed && !f->known.offset)
+		f->head = (struct file_anchor){ 0 }; /* of what was unread */
 	f->known.offset += consumed;
 	if (consumed) {
 		size_t len = before + consumed < BOUNDS_ANCHOR_BYTES
@@ -567,7 +573,8 @@ is_packed(const struct file *f, const struct file *other)
 	    file_has_anchor(f, &other->cut) || is_head(f, &other->cut_head))
 		return true;
 	return other->fd >= 0 ? begins_other(f, other)
-			      : file_has_anchor(f, &other->head);
+			      : other->known.offset &&
+		file_has_anchor(f, &other->head);
 }
 
 enum file_copy
@@ -584,7 +591,7 @@ file_compare(const struct file *f, const struct file *other)
 	/* Or it is shorter, where lines were written between copy and cut. */
 	if (is_head(f, &other->cut_head))
 		return FILE_IS_COPY;
-	if (other->fd < 0 && other->head.len &&
+	if (other->fd < 0 && other->known.offset && other->head.len &&
 	    f->known.size_bytes >= other->head.len &&
 	    check_anchor(f, &other->head) == FOLLOW_ANCHOR_MATCHES)
 		return other->head.len == BOUNDS_COPY_BYTES ||

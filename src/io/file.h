@@ -34,7 +34,8 @@ struct file {
 	/* Before it was truncated; offset 0 where it never was. */
 	struct file_anchor cut;
 	struct file_anchor cut_head; /* and how it began */
-	struct file_anchor head; /* its beginning, as file_note_head() saw it */
+	/* Its beginning, as file_note_head() saw it; read, if anything is. */
+	struct file_anchor head;
 	struct timespec modified; /* at the last look */
 	struct timespec changed;
 	struct timespec born; /* tv_sec 0: the file system does not say */
@@ -159,6 +160,14 @@ int file_read(struct file *f, char *buffer, uint64_t max_bytes)
 
 /* Feeds an unfinished last line as a line, before the file is let go. */
 void file_read_rest(struct file *f, char *buffer);
+
+/* Of two time stamps. */
+static inline bool
+file_is_before(struct timespec a, struct timespec b)
+{
+	return a.tv_sec < b.tv_sec ||
+	    (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
 
 /*
  * Whether both are the same inode, and that was not given to another file in

@@ -180,25 +180,19 @@ is_place(const struct places *places, const char *path)
 
 struct beside {
 	const struct place *place;
-	size_t n_taken;
+	size_t n_new;
+	size_t n_empty;
 };
 
-/*
- * While the log stays where it is, copies of it are made: one that is empty may
- * be, and one with nothing but the log's first lines in it is.
- */
+/* One with nothing but the first lines of a log is a copy in the making. */
 static bool
-came_and_went(const struct place *p, const struct file *file)
+came_and_went(struct beside *beside, const struct file *file)
 {
-	switch (find_original(p, file, true)) {
-	case FILE_IS_NO_COPY:
-		return true;
-	case FILE_IS_COPY:
-		return false;
-	case FILE_MAY_BE_COPY:
-		return !file->known.size_bytes && !p->is_staying;
-	}
-	return false;
+	enum file_copy copy = find_original(beside->place, file, true);
+
+	if (!file->known.size_bytes)
+		beside->n_empty++;
+	return copy == FILE_IS_NO_COPY;
 }
 
 /* Whether the file is known, and not only its inode, which is used anew. */
@@ -223,15 +217,18 @@ take_rotated(void *arg, struct file *file)
 	struct reader_source *s = &p->source->reader;
 	struct reader_file *f = NULL;
 
-	if (!is_place(p->source->places, file->path) &&
-	    !is_known(s->reader, file) && came_and_went(p, file) &&
+	if (is_place(p->source->places, file->path) &&
+	    !is_known(s->reader, file))
+		beside->n_new++; /* that place opens it */
+	else if (!is_place(p->source->places, file->path) &&
+	    !is_known(s->reader, file) && came_and_went(beside, file) &&
 	    !is_known(s->reader, file))
 		f = reader_add(s, file);
 	if (!f) {
 		file_destroy(file);
 		return;
 	}
-	beside->n_taken++;
+	beside->n_new++;
 	reader_hold(f);
 	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
 	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
@@ -421,12 +418,33 @@ has_new_names(const struct place *p)
 bool
 place_look_beside(struct place *p)
 {
-	struct beside beside = { p, 0 };
+	struct beside beside = { p, 0, 0 };
+	bool was_empty = p->empty_since.tv_sec > 0;
+	struct timespec since = was_empty ? p->empty_since : p->seen;
 
-	if (p->seen.tv_sec && has_new_names(p))
-		rotated_visit(p->path, p->seen, p->source->reader.ingest,
-		    take_rotated, &beside);
-	return beside.n_taken > 0;
+	if (!p->seen.tv_sec || (!was_empty && !has_new_names(p)))
+		return false;
+	rotated_visit(p->path, since, p->source->reader.ingest, take_rotated,
+	    &beside);
+	p->empty_since = beside.n_empty &&
+		p->seen.tv_sec - since.tv_sec < BOUNDS_HOLD_MS / 1000
+	    ? since
+	    : (struct timespec){ 0 };
+	return beside.n_new > 0;
+}
+
+/*
+ * A log of which nothing is read has no anchor by which a copy of it would be
+ * found: those that were made since it was read last must count as new.
+ */
+static void
+note_seen(struct place *p, struct timespec now)
+{
+	const struct follow_known *known = p->current ? &p->current->file->known
+						      : NULL;
+
+	if (!p->seen.tv_sec || !known || known->offset || !known->size_bytes)
+		p->seen = now;
 }
 
 bool
@@ -442,19 +460,16 @@ place_look(struct place *p)
 		enum follow_place place;
 
 		was_unread = !p->current->file->known.offset;
-		p->is_staying = true;
 		place = reader_look(p->current, p->path, &has_changed);
 		if (p->current && place == FOLLOW_STAYS) {
 			/* Cut before anything was read, it shows no trace. */
-			if (p->current->was_cut ||
+			if (p->current->was_cut || p->empty_since.tv_sec ||
 			    (has_changed && was_unread))
 				(void)place_look_beside(p);
 			p->current->was_cut = false;
-			p->is_staying = false;
-			p->seen = now;
+			note_seen(p, now);
 			return has_changed;
 		}
-		p->is_staying = false;
 		if (p->current)
 			leave(p, place);
 		has_changed = true;
@@ -462,7 +477,7 @@ place_look(struct place *p)
 	has_changed |= open_place(p);
 	if (p->current || p->state == PLACE_MISSING) {
 		(void)place_look_beside(p);
-		p->seen = now;
+		note_seen(p, now);
 	}
 	return has_changed;
 }

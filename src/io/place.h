@@ -69,10 +69,14 @@ struct place {
 	enum place_state state;
 	int error; /* of PLACE_UNREADABLE, as it was reported */
 	bool had_file;
-	bool is_staying; /* its current file is looked at, and still there */
 	uint64_t left_ms; /* when that left, on the clock of uv_now() */
 	/* When a look last saw what is at the path; tv_sec 0: never. */
 	struct timespec seen;
+	/*
+	 * As far back as an empty file came that may yet be written to, or be
+	 * a copy in the making; tv_sec 0: none.
+	 */
+	struct timespec empty_since;
 	unsigned generation; /* of the glob, when it matched last */
 	/* What was ignored, to notice when it is another. */
 	struct follow_id ignored;

@@ -99,13 +99,6 @@ open_text(const char *path, struct ingest_source *source)
 	return NULL;
 }
 
-static bool
-is_before(struct timespec a, struct timespec b)
-{
-	return a.tv_sec < b.tv_sec ||
-	    (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
-}
-
 /*
  * One entry of a directory in which a log lies.  Returns whether to go on.
  *
@@ -162,12 +155,12 @@ static bool
 came_after(const struct file *f, struct timespec since)
 {
 	/* What was compressed just now may have been written long ago. */
-	if (f->gunzip && is_before(f->modified, since))
+	if (f->gunzip && file_is_before(f->modified, since))
 		return false;
-	/* It may yet be written to, unless that is gzip doing its work. */
+	/* Empty: it may yet be written to, or gzip is at work. */
 	if (!f->known.size_bytes && f->path[length_without_gz(f->path)])
 		return false;
-	return !is_before(f->born.tv_sec ? f->born : f->modified, since);
+	return !file_is_before(f->born.tv_sec ? f->born : f->modified, since);
 }
 
 /*
@@ -218,7 +211,7 @@ compare_ages(const void *a, const void *b)
 	struct timespec x = (*(struct file *const *)a)->modified;
 	struct timespec y = (*(struct file *const *)b)->modified;
 
-	return is_before(x, y) ? -1 : is_before(y, x);
+	return file_is_before(x, y) ? -1 : file_is_before(y, x);
 }
 
 void
@@ -333,7 +326,7 @@ rotated_find_rest(const char *path, const struct file *known,
 {
 	struct find find = { .known = known, .at = at, .source = source };
 
-	if (at->len)
+	if (at->len || known->head.len)
 		walk(path, find_entry, &find);
 	return find.found;
 }
