@@ -545,6 +545,7 @@ reopen_place(void *arg, const struct state_place *saved)
 	if (!p)
 		return;
 	p->seen = saved->seen;
+	p->left_ms = reader_now_ms(s->tailer->reader);
 	p->had_file = true;
 	(void)place_look_beside(p);
 	(void)place_look(p);
@@ -744,7 +745,8 @@ tailer_save(struct tailer *t, struct state_image *image)
 		const struct state_place row = {
 			.source = p->source->reader.name,
 			.path = p->path,
-			.seen = p->seen,
+			.seen = p->empty_since.tv_sec ? p->empty_since
+						      : p->seen,
 		};
 
 		state_image_add_place(image, &row);

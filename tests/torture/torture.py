@@ -202,6 +202,9 @@ class World:
         """Not while a worker may write to it and nothing can be saved."""
         if self.is_fragile():
             return False
+        # What is written after it must be younger than what it has: then the
+        # times of the two tell that it is old, when its anchor is not in it.
+        next_tick()
         file = log.gzip(int(i))
         if file:
             self.lose(file.spans)
