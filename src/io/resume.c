@@ -128,13 +128,23 @@ read_on(struct reader_source *s, struct file *file)
 	return f;
 }
 
-/* Whether the file at the path is another one, or there is none. */
+/*
+ * Whether the file at the path is another one, or there is none.  The device
+ * may have another number since.
+ */
 static bool
-is_elsewhere(const struct file *known)
+is_elsewhere(const struct file *known, struct ingest_source *source)
 {
-	struct stat st;
+	struct file *now;
+	bool is;
 
-	return stat(known->path, &st) || st.st_ino != known->known.id.inode;
+	if (file_open(known->path, source, &now))
+		return true;
+	is = now->known.id.inode != known->known.id.inode ||
+	    file_is_before(now->born, known->born) ||
+	    file_is_before(known->born, now->born);
+	file_destroy(now);
+	return is;
 }
 
 /* Not found, as opposed to: not to be seen for the moment. */
@@ -158,7 +168,7 @@ give_up(struct reader_source *s, struct file *known)
 
 	k->size_bytes = k->offset;
 	if (is_gone(known)) {
-		bool is_cut = !is_elsewhere(known);
+		bool is_cut = !is_elsewhere(known, s->ingest);
 
 		reader_count(s, METRICS_LOST_BYTES,
 		    is_cut ? "truncated" : "removed", n_lost);
@@ -180,7 +190,6 @@ find_again(struct reader_source *s, struct file *known)
 
 	if (!found) {
 		is_same = false;
-		/* At its path it is found when that is opened. */
 		cut = rotated_find_cut(known->path, known, s->ingest);
 		if (cut)
 			(void)read_on(s, cut);
@@ -191,7 +200,7 @@ find_again(struct reader_source *s, struct file *known)
 		give_up(s, known);
 		return;
 	}
-	if (is_elsewhere(known))
+	if (is_elsewhere(known, s->ingest))
 		reader_count(s, METRICS_ROTATIONS, "replaced", 1);
 	else if (!is_same)
 		reader_count(s, METRICS_ROTATIONS, "truncated", 1);

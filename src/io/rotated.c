@@ -314,7 +314,11 @@ rotated_find_cut(const char *path, const struct file *known,
     struct ingest_source *source)
 {
 	struct find find = { .known = known, .source = source, .is_cut = true };
+	struct file *f = known->born.tv_sec ? open_text(path, source) : NULL;
 
+	if (f && is_found(&find, f))
+		return f;
+	file_destroy(f);
 	if (known->born.tv_sec)
 		walk(path, find_entry, &find);
 	return find.found;

@@ -46,8 +46,8 @@ struct file *rotated_find_id(const char *path, const struct file *known,
     struct ingest_source *source);
 
 /*
- * The file of this identity under a rotation's name, where what was read of it
- * is not in it any more: it was cut, and renamed after that.
+ * The file of this identity at the path or under a rotation's name, where what
+ * was read of it is not in it any more: it was cut, and perhaps renamed.
  *
  * Returns it, opened, at offset 0; or NULL, also where no birth time tells that
  * the inode is not used anew.

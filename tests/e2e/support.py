@@ -360,6 +360,52 @@ class Exporter:
             assert not [e for e in self.log if e.get("level") == "error"], log
 
 
+class Lives:
+    """One exporter after the other, with the same state."""
+
+    def __init__(self, state, how="stopped"):
+        self.state = state
+        self.how = how  # "stopped" or "killed"
+        self.daemon = None
+        self.arguments = ()
+
+    def begin(self, *arguments, **options):
+        self.arguments = arguments or self.arguments
+        self.daemon = Exporter(
+            f"--state.dir={self.state}", *self.arguments, settled=False, **options
+        )
+        return self.settle()
+
+    def settle(self):
+        """Wait until it has caught up; meanwhile it may only say so."""
+
+        def ready():
+            answer = self.daemon.get("/metrics")
+            assert answer.status in (200, 503), answer
+            assert answer.status == 200 or int(answer.headers["Retry-After"]) > 0
+            return answer.status == 200
+
+        wait_for(ready, what="the first scrape that is answered")
+        return self.daemon
+
+    def end(self):
+        daemon, self.daemon = self.daemon, None
+        if self.how == "killed":
+            daemon.kill()
+        else:
+            daemon.stop()
+            daemon.check_end()
+
+    def again(self, **options):
+        self.end()
+        return self.begin(**options)
+
+    def close(self):
+        if self.daemon:
+            self.how = "stopped"
+            self.end()
+
+
 class Log:
     """An access log, what a server and its rotation do to it, and the truth.
 

@@ -4,72 +4,25 @@ Each of these runs twice: it was stopped, or it was killed.  What a scrape has
 shown is saved by then, so that both must go on where that scrape was.
 """
 
-import gzip
 import os
 import pathlib
 import shutil
 import subprocess
-import sys
 
 import pytest
 
 import support
-from support import Log, assert_counted, next_tick, wait_for
+from support import Lives, Log, assert_counted, next_tick, wait_for
 
 METRIC = "accesslog_exporter_"
-
-
-class Lives:
-    """One exporter after the other, with the same state."""
-
-    def __init__(self, state, how):
-        self.state = state
-        self.how = how  # "stopped" or "killed"
-        self.daemon = None
-        self.arguments = ()
-
-    def begin(self, *arguments, **options):
-        self.arguments = arguments or self.arguments
-        self.daemon = support.Exporter(
-            f"--state.dir={self.state}", *self.arguments, settled=False, **options
-        )
-        return self.settle()
-
-    def settle(self):
-        """Wait until it has caught up; meanwhile it may only say so."""
-
-        def ready():
-            answer = self.daemon.get("/metrics")
-            assert answer.status in (200, 503), answer
-            assert answer.status == 200 or int(answer.headers["Retry-After"]) > 0
-            return answer.status == 200
-
-        wait_for(ready, what="the first scrape that is answered")
-        return self.daemon
-
-    def end(self):
-        daemon, self.daemon = self.daemon, None
-        if self.how == "killed":
-            daemon.kill()
-        else:
-            daemon.stop()
-            daemon.check_end()
-
-    def again(self, **options):
-        self.end()
-        return self.begin(**options)
 
 
 @pytest.fixture(params=["stopped", "killed"])
 def lives(request, logs):
     """The last life ends in peace, and that is checked."""
-    # Beside the logs, for those tests that move the logs' directory.
-    state = logs / "state"
-    one = Lives(state, request.param)
+    one = Lives(logs / "state", request.param)
     yield one
-    if one.daemon:
-        one.daemon.stop()
-        one.daemon.check_end()
+    one.close()
 
 
 @pytest.fixture
@@ -666,8 +619,9 @@ def test_a_file_that_was_waited_for_is_read_from_byte_0(lives, make_log, logs):
 
 def test_nothing_is_shown_until_all_is_read_again(lives, followed):
     """A backlog takes its time; until then the answer is 503, with a hint."""
-    block = b"".join(followed.text("200") for _ in range(10_000))
     n, size = followed.requests["200"], followed.bytes["200"]
+    block = b"".join(followed.text("200") for _ in range(10_000))
+    n, size = followed.requests["200"] - n, followed.bytes["200"] - size
     followed.raw(block)
     lives.how = "killed"
     shown = lives.daemon.scrape().access()

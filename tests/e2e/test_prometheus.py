@@ -1,30 +1,33 @@
 """A real Prometheus scrapes it while the log grows, and answers in PromQL."""
 
 import json
+import os
+import random
 import shutil
 import socket
 import subprocess
+import threading
 import urllib.parse
 import urllib.request
 
 import pytest
 
 import support
-from support import wait_for
+from support import Lives, wait_for
 
 PROMETHEUS = shutil.which("prometheus")
 
 
 class Prometheus:
-    def __init__(self, folder, target):
+    def __init__(self, folder, targets, interval="1s"):
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.url = "http://127.0.0.1:%d" % server.getsockname()[1]
         configuration = folder / "prometheus.yml"
         configuration.write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+            f"global: {{scrape_interval: {interval}, scrape_timeout: {interval}}}\n"
             "scrape_configs:\n"
             "- job_name: accesslog\n"
-            f"  static_configs: [{{targets: ['{target}']}}]\n"
+            f"  static_configs: [{{targets: {targets}}}]\n"
         )
         self.process = subprocess.Popen(
             [PROMETHEUS, f"--config.file={configuration}",
@@ -43,14 +46,23 @@ class Prometheus:
         except OSError:
             return False
 
-    def query(self, expression):
-        """Instant vector: {label set: value}."""
+    def result(self, expression):
         text = urllib.parse.urlencode({"query": expression})
         with urllib.request.urlopen(f"{self.url}/api/v1/query?{text}", timeout=10) as answer:
-            data = json.load(answer)["data"]
+            return json.load(answer)["data"]["result"]
+
+    def query(self, expression):
+        """Instant vector: {label set: value}."""
         return {
             tuple(sorted(one["metric"].items())): float(one["value"][1])
-            for one in data["result"]
+            for one in self.result(expression)
+        }
+
+    def samples(self, selector):
+        """Range vector: {status: all values that it has, the oldest first}."""
+        return {
+            one["metric"]["status"]: [float(value) for _, value in one["values"]]
+            for one in self.result(selector)
         }
 
     def by_status(self, expression):
@@ -66,7 +78,7 @@ def test_prometheus_scrapes_it_and_rate_answers(exporter, log, logs):
     daemon = exporter(log.path)
     folder = logs / "prometheus"
     folder.mkdir()
-    server = Prometheus(folder, daemon.addresses[0])
+    server = Prometheus(folder, daemon.addresses)
     try:
         # A quarter of the lines each, so 100 a second of every status.
         for due in support.paced(400, 8):
@@ -98,3 +110,96 @@ def test_prometheus_scrapes_it_and_rate_answers(exporter, log, logs):
     finally:
         server.stop()
     support.assert_counted(daemon, log)
+
+
+class Writer(threading.Thread):
+    """A steady load, renamed away now and then and written to after that."""
+
+    def __init__(self, log, rate, every):
+        super().__init__()
+        self.log, self.rate, self.every = log, rate, every
+        self.is_over = threading.Event()
+        self.n_rotations = 0
+        self.error = None
+
+    def run(self):
+        try:
+            n_next = 0
+            for due in support.paced(self.rate, 600):
+                if self.is_over.is_set():
+                    return
+                n_next += due
+                if n_next >= self.rate * self.every:
+                    n_next = 0
+                    self.rotate()
+                self.log.write(due)
+        except BaseException as error:
+            self.error = error
+
+    def rotate(self):
+        self.n_rotations += 1
+        old = os.dup(self.log.fd)
+        line = self.log.text()
+        self.log.raw(line[:50])
+        self.log.rename(f".{self.n_rotations}")
+        self.log.open().write(5)
+        self.log.raw(line[50:], fd=old)
+        self.log.write(5, fd=old)
+        os.close(old)
+
+    def finish(self):
+        self.is_over.set()
+        self.join()
+        assert self.error is None, self.error
+
+
+@pytest.mark.skipif(not PROMETHEUS, reason="no prometheus on this machine")
+def test_prometheus_counts_every_line_through_ten_kills(exporter, log, logs):
+    """One is killed ten times, the other never: to Prometheus both are alike."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = "127.0.0.1:%d" % server.getsockname()[1]
+    lives = Lives(logs / "state", "killed")
+    killed = lives.begin(f"--web.listen-address={address}", log.path)
+    spared = exporter(log.path)
+    folder = logs / "prometheus"
+    folder.mkdir()
+    server = Prometheus(folder, [address, spared.addresses[0]], "300ms")
+    writer = Writer(log, 2000, 0.7)
+    name = "accesslog_requests_total"
+    of = {
+        "killed": f'{name}{{instance="{address}"}}',
+        "spared": f'{name}{{instance="{spared.addresses[0]}"}}',
+    }
+    try:
+        # Both have been seen before the first line.
+        for selector in of.values():
+            wait_for(lambda s=selector: server.query(s), what="the first scrape")
+        writer.start()
+        chance = random.Random(10)
+        for _ in range(10):
+            before = log.number
+            wait_for(lambda: log.number > before + 500, what="some lines")
+            support.window(chance.random() / 2)
+            killed = lives.again()
+        writer.finish()
+        written = dict(log.requests)
+        for selector in of.values():
+            wait_for(
+                lambda s=selector: server.by_status(f"{s} > 0") == written,
+                what="the last scrape to have every line",
+            )
+        for selector in of.values():
+            values = server.samples(f"{selector}[10m]")
+            for status, samples in values.items():
+                assert samples == sorted(samples), f"{status} went down: {samples}"
+                assert samples[-1] - samples[0] == written.get(status, 0)
+            # What a dashboard asks, which takes the ends of the time for granted.
+            increase = sum(server.by_status(f"increase({selector}[10m])").values())
+            assert increase == pytest.approx(sum(written.values()), rel=0.05)
+        assert server.query(f"sum(resets({of['killed']}[10m]))") == {(): 0}
+    finally:
+        writer.is_over.set()
+        server.stop()
+        lives.close()
+    support.assert_counted(spared, log)
+    assert writer.n_rotations > 5
