@@ -373,7 +373,8 @@ file_restart(struct file *f)
 		f->modified = st.st_mtim;
 		f->changed = st.st_ctim;
 		/* As after an editor's work, or a power failure. */
-		if ((uint64_t)st.st_size < f->cut.offset && is_head(f, &f->head)) {
+		if ((uint64_t)st.st_size < f->cut.offset &&
+		    is_head(f, &f->head)) {
 			f->known.offset = (uint64_t)st.st_size;
 			f->known.size_bytes = f->known.offset;
 			read_anchor(f);
@@ -385,7 +386,6 @@ file_restart(struct file *f)
 	lines_init(&f->stream.lines, f->known.offset == 0);
 	f->stream.n_looks = 0;
 }
-
 
 bool
 file_continues(const struct file *f, const struct file *known,
@@ -502,8 +502,8 @@ file_read(struct file *f, char *buffer, uint64_t max_bytes)
 			return (int)n;
 		if (n == 0)
 			break; /* an unfinished line, or shorter than it was */
-		if (f->anchor.hash == nuls.hash &&
-		    f->anchor.len == nuls.len && !f->gunzip)
+		if (f->anchor.hash == nuls.hash && f->anchor.len == nuls.len &&
+		    !f->gunzip)
 			skip_hole(f);
 	}
 	if (f->head.len < BOUNDS_COPY_BYTES &&
@@ -537,15 +537,37 @@ compare_heads(const struct file *f, const struct file *other)
 	return n == sizeof(a) ? FILE_IS_COPY : FILE_MAY_BE_COPY;
 }
 
+/*
+ * What is compressed is complete, but other may have grown since: so all of
+ * it, or BOUNDS_COPY_BYTES, must be what other begins with.
+ */
+static bool
+begins_other(const struct file *f, const struct file *other)
+{
+	char a[BOUNDS_COPY_BYTES], b[BOUNDS_COPY_BYTES];
+	ssize_t n_a = read_at(f, a, sizeof(a), 0);
+	ssize_t n_b = read_at(other, b, sizeof(b), 0);
+
+	return n_a > 0 && n_a <= n_b && !memcmp(a, b, (size_t)n_a);
+}
+
+static bool
+is_packed(const struct file *f, const struct file *other)
+{
+	if (file_continues(f, other, &other->anchor) ||
+	    file_has_anchor(f, &other->cut))
+		return true;
+	return other->fd >= 0 ? begins_other(f, other)
+			      : file_has_anchor(f, &other->head);
+}
+
 enum file_copy
 file_compare(const struct file *f, const struct file *other)
 {
 	enum file_copy alike;
 
 	if (f->gunzip)
-		return file_continues(f, other, &other->anchor)
-		    ? FILE_IS_COPY
-		    : FILE_IS_NO_COPY;
+		return is_packed(f, other) ? FILE_IS_COPY : FILE_IS_NO_COPY;
 	/* A whole copy is at least as long as what was read before the cut. */
 	if (other->cut.len && f->known.size_bytes >= other->cut.offset &&
 	    check_anchor(f, &other->cut) == FOLLOW_ANCHOR_MATCHES)

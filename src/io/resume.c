@@ -227,9 +227,8 @@ remember(struct reader_source *s, struct file *known, bool is_copy)
 	}
 	free(directory);
 	known->known.size_bytes = known->known.offset;
-	f = reader_find(s->reader, known->known.id)
-	    ? NULL
-	    : reader_remember(s, known);
+	f = reader_find(s->reader, known->known.id) ? NULL
+						    : reader_remember(s, known);
 	if (f)
 		f->is_copy = is_copy;
 	else

@@ -164,8 +164,10 @@ came_after(const struct file *f, struct timespec since)
 	/* What was compressed just now may have been written long ago. */
 	if (f->gunzip && is_before(f->modified, since))
 		return false;
-	return f->known.size_bytes &&
-	    !is_before(f->born.tv_sec ? f->born : f->modified, since);
+	/* It may yet be written to, unless that is gzip doing its work. */
+	if (!f->known.size_bytes && f->path[length_without_gz(f->path)])
+		return false;
+	return !is_before(f->born.tv_sec ? f->born : f->modified, since);
 }
 
 /* While the file that is being compressed is there, that is read. */
@@ -241,8 +243,8 @@ static bool
 may_be(const struct find *find, const char *path, const struct dirent *entry)
 {
 	char *log = rotated_log(path);
-	bool is_rotated = log && rotated_is_name(entry->d_name,
-	    paths_name(log));
+	bool is_rotated = log &&
+	    rotated_is_name(entry->d_name, paths_name(log));
 
 	free(log);
 	if (find->at)

@@ -27,7 +27,7 @@ typedef void (*rotated_fn)(void *arg, struct file *file);
  * source  of the files that are found
  *
  * A file came after that look if it was made after it; a compressed one, if
- * what is in it was last written after it.  What cannot be opened, is empty or
+ * what is in it was last written after it.  What cannot be opened or is
  * compressed otherwise is passed over, and so is what is compressed from a
  * file that is still there.
  */
