@@ -53,6 +53,7 @@ struct bench {
 	struct registry *registry;
 	struct registry_family *families[2];
 	struct state *state;
+	struct state_image image;
 	int n_rounds;
 };
 
@@ -119,7 +120,6 @@ measure(struct bench *b, const char *name, uint32_t step)
 
 	for (i = 0; i < b->n_rounds; i++) {
 		uint64_t before = state_n_rows(b->state);
-		struct state_image image;
 		double start, held, writer;
 		int error;
 
@@ -128,12 +128,12 @@ measure(struct bench *b, const char *name, uint32_t step)
 			offset++;
 		}
 		start = now_ms();
-		error = state_image_take(b->registry, &image);
+		error = state_image_take(b->registry, &b->image);
 		assert(!error);
-		add_files(&image, offset);
+		add_files(&b->image, offset);
 		held = now_ms() - start;
 		start = now_ms();
-		error = state_write(b->state, &image);
+		error = state_write(b->state, &b->image);
 		assert(!error);
 		writer = now_ms() - start;
 		worst_held = held > worst_held ? held : worst_held;
@@ -180,6 +180,7 @@ main(int argc, char *argv[])
 	measure(&b, "save_all_changed", 1);
 
 	(void)snprintf(file, sizeof(file), "%s", state_path(b.state));
+	state_image_release(&b.image);
 	state_destroy(b.state);
 	registry_destroy(b.registry);
 	(void)unlink(file);

