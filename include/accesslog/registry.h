@@ -249,6 +249,7 @@ struct registry_snapshot {
 	size_t n_families;
 	struct registry_snapshot_family *families;
 	uint64_t *cells; /* what the families' point into */
+	size_t room; /* for so many cells */
 };
 
 /*
@@ -261,6 +262,16 @@ struct registry_snapshot {
  */
 int registry_snapshot(struct registry *r,
     struct registry_snapshot *ret_snapshot) __attribute__((warn_unused_result));
+
+/*
+ * As registry_snapshot(), into the memory of an earlier one where that is
+ * enough: its pages need not be asked for again, which takes thrice as long as
+ * to fill them.
+ *
+ * s  of registry_snapshot(), or zero; after a failure it is zero
+ */
+int registry_snapshot_again(struct registry *r, struct registry_snapshot *s)
+    __attribute__((warn_unused_result));
 
 void registry_snapshot_release(struct registry_snapshot *s);
 

@@ -180,6 +180,14 @@ keeper_start(struct keeper *k, struct loop *loop, struct tailer *tailer)
 	return error ? error : tailer_restore(tailer, &k->loaded.image);
 }
 
+static void
+first_is_saved(void *arg, int error)
+{
+	(void)arg;
+	(void)error; /* told */
+}
+
+/* Where it begins is saved at once: from there on nothing is lost. */
 void
 keeper_begin(struct keeper *k)
 {
@@ -194,7 +202,7 @@ keeper_begin(struct keeper *k)
 	registry_unlock(r);
 	error = k->error ? k->error : state_begin(k->state);
 	tell(k, error);
-	saver_touch(k->saver);
+	saver_request(k->saver, first_is_saved, k);
 	if (keeper_is_replaying(k))
 		tailer_drain(k->tailer);
 }

@@ -725,48 +725,75 @@ copy_cells(const struct registry_family *f, uint64_t *to)
 	return to;
 }
 
+/* Of the families that are shown. */
+static size_t
+count_cells(const struct registry *r)
+{
+	size_t n = 0;
+	size_t i;
+
+	for (i = 0; i < r->n_families; i++) {
+		const struct registry_family *f = r->families[i];
+
+		if (!f->is_retired)
+			n += f->n_series * f->n_cells;
+	}
+	return n;
+}
+
+static void
+fill_snapshot(const struct registry *r, struct registry_snapshot *s)
+{
+	uint64_t *next = s->cells;
+	size_t i;
+
+	s->n_families = 0;
+	for (i = 0; i < r->n_families; i++) {
+		const struct registry_family *f = r->families[i];
+
+		if (f->is_retired)
+			continue;
+		s->families[s->n_families++] =
+		    (struct registry_snapshot_family){ f, f->tag, f->n_overflow,
+			    f->n_series, f->n_cells, next };
+		next = copy_cells(f, next);
+	}
+}
+
 int
 registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
 {
 	struct registry_snapshot s = { 0 };
-	size_t n_cells = 0;
-	uint64_t *next;
-	size_t i;
-	int error = -ENOMEM;
+	int error = registry_snapshot_again(r, &s);
+
+	if (!error)
+		*ret_snapshot = s;
+	return error;
+}
+
+int
+registry_snapshot_again(struct registry *r, struct registry_snapshot *s)
+{
+	size_t n_cells;
+	int error = 0;
 
 	registry_lock(r);
-	s.families = calloc(r->n_families + 1, sizeof(*s.families));
-	if (!s.families)
-		goto unlock;
-	for (i = 0; i < r->n_families; i++) {
-		if (!r->families[i]->is_retired)
-			n_cells += r->families[i]->n_series *
-			    r->families[i]->n_cells;
+	n_cells = count_cells(r);
+	if (!s->families || s->room < n_cells) {
+		registry_snapshot_release(s);
+		/* With some to spare for what is added until the next. */
+		s->room = n_cells + n_cells / 8 + 64;
+		s->families = calloc(BOUNDS_FAMILIES, sizeof(*s->families));
+		s->cells = reallocarray(NULL, s->room, sizeof(*s->cells));
+		if (!s->families || !s->cells) {
+			registry_snapshot_release(s);
+			error = -ENOMEM;
+		}
 	}
-	s.cells = reallocarray(NULL, n_cells + 1, sizeof(*s.cells));
-	if (!s.cells)
-		goto unlock;
-	next = s.cells;
-	for (i = 0; i < r->n_families; i++) {
-		struct registry_family *f = r->families[i];
-
-		if (f->is_retired)
-			continue;
-		s.families[s.n_families++] = (struct registry_snapshot_family){
-			f, f->tag, f->n_overflow, f->n_series, f->n_cells, next
-		};
-		next = copy_cells(f, next);
-	}
-	error = 0;
-
-unlock:
+	if (!error)
+		fill_snapshot(r, s);
 	registry_unlock(r);
-	if (error) {
-		free(s.families);
-		return error;
-	}
-	*ret_snapshot = s;
-	return 0;
+	return error;
 }
 
 void

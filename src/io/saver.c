@@ -31,7 +31,11 @@ struct saver {
 	bool is_writing;
 	bool is_finished;
 	int error; /* of the last save */
-	/* Of the save under way; the worker's until it is done. */
+	/*
+	 * Of the save under way; the worker's until it is done.  Its memory is
+	 * used again: to be given pages would hold the loop for longer than to
+	 * fill them.
+	 */
 	struct state_image image;
 	struct saver_report report;
 	uint64_t began_ns;
@@ -105,7 +109,7 @@ tell(struct saver *s, int error)
 	struct requests requests = s->current;
 	size_t i;
 
-	state_image_release(&s->image);
+	state_image_empty(&s->image);
 	s->error = error;
 	s->report.error = error;
 	s->report.took_us = (uv_hrtime() - s->began_ns) / 1000;
@@ -260,5 +264,6 @@ saver_destroy(struct saver *s)
 	if (!s)
 		return;
 	assert(!s->is_writing);
+	state_image_release(&s->image);
 	uv_close((uv_handle_t *)&s->timer, timer_closed);
 }

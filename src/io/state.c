@@ -215,6 +215,7 @@ state_begin(struct state *s)
 int
 state_write(struct state *s, struct state_image *image)
 {
+	struct state_image before;
 	uint64_t *numbers;
 	int error = image->error;
 
@@ -233,10 +234,12 @@ state_write(struct state *s, struct state_image *image)
 		free(numbers);
 		return error;
 	}
-	forget(s);
-	s->is_known = true;
-	s->before = *image;
+	free(s->numbers);
 	s->numbers = numbers;
-	*image = (struct state_image){ 0 };
+	s->is_known = true;
+	before = s->before;
+	s->before = *image;
+	*image = before;
+	state_image_empty(image);
 	return 0;
 }

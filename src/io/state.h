@@ -88,7 +88,8 @@ int state_begin(struct state *s) __attribute__((warn_unused_result));
  * One transaction: what differs from the image before, or everything where
  * there is none.  Nothing is written where nothing differs.
  *
- * image  taken on success: *image is empty then; else the caller's still
+ * image  taken on success: *image is then empty, with memory for another; else
+ *        it is the caller's as it was
  *
  * Returns 0; -ENOSPC, -EROFS, -EACCES, -ENOENT, -EIO ...; -EBUSY; -EBADMSG:
  * torn, and out of the way; -ENOMEM.  After a failure the next call tries

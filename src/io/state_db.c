@@ -19,6 +19,9 @@
 #define APPLICATION_ID 0x616C6F67 /* "alog" */
 #define VERSION 1
 
+/* One page of the smallest size. */
+#define LEAST_FILE_BYTES 512
+
 #define SQL_OF(number) #number
 #define SQL(number) SQL_OF(number)
 
@@ -428,7 +431,12 @@ create_file(struct state_db *db)
 	else if (!S_ISREG(db->file.st_mode))
 		error = -EINVAL;
 	(void)close(fd);
-	return error ? failed_with(db, error) : 0;
+	if (error)
+		return failed_with(db, error);
+	/* SQLite would take it for an empty one. */
+	if (db->file.st_size > 0 && db->file.st_size < LEAST_FILE_BYTES)
+		return state_db_torn(db, "it is too short for a database");
+	return 0;
 }
 
 static int

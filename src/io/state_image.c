@@ -15,19 +15,15 @@ struct state_text {
 };
 
 int
-state_image_take(struct registry *r, struct state_image *ret_image)
+state_image_take(struct registry *r, struct state_image *image)
 {
-	struct state_image image = { 0 };
-	int error = registry_snapshot(r, &image.series);
-
-	if (!error)
-		*ret_image = image;
-	return error;
+	return registry_snapshot_again(r, &image->series);
 }
 
 void
-state_image_release(struct state_image *image)
+state_image_empty(struct state_image *image)
 {
+	struct registry_snapshot series = image->series;
 	struct state_text *block, *next;
 
 	for (block = image->text; block; block = next) {
@@ -36,8 +32,14 @@ state_image_release(struct state_image *image)
 	}
 	free(image->files);
 	free(image->places);
+	*image = (struct state_image){ .series = series };
+}
+
+void
+state_image_release(struct state_image *image)
+{
+	state_image_empty(image);
 	registry_snapshot_release(&image->series);
-	*image = (struct state_image){ 0 };
 }
 
 /* NULL stays NULL, and is what there is without memory. */

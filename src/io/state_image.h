@@ -59,8 +59,14 @@ struct state_image {
 	int error; /* 0 or -ENOMEM */
 };
 
-/* An image without files, whose series are r's now.  Returns 0 or -ENOMEM. */
-int state_image_take(struct registry *r, struct state_image *ret_image)
+/*
+ * An image without files, whose series are r's now.
+ *
+ * image  one that was released or emptied, or zero; after a failure as it was
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int state_image_take(struct registry *r, struct state_image *image)
     __attribute__((warn_unused_result));
 
 /* Copies; the first failure sticks and fails state_write(). */
@@ -68,6 +74,9 @@ void state_image_add_file(struct state_image *image,
     const struct state_file *file);
 void state_image_add_place(struct state_image *image,
     const struct state_place *place);
+
+/* Nothing is in it any more; the memory of the series stays for the next. */
+void state_image_empty(struct state_image *image);
 
 void state_image_release(struct state_image *image);
 
