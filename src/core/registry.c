@@ -527,6 +527,12 @@ registry_count_overflow(struct registry_family *f)
 	f->n_overflow++;
 }
 
+void
+registry_add_overflow(struct registry_family *f, uint64_t n)
+{
+	f->n_overflow += n;
+}
+
 int
 registry_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index)
@@ -576,6 +582,23 @@ registry_observe(struct registry_family *f, uint32_t index,
 		i++;
 	cells[i]++;
 	add_to_cells(cells + f->spec.n_bounds + 1, value);
+}
+
+void
+registry_add_cells(struct registry_family *f, uint32_t index,
+    const uint64_t cells[])
+{
+	uint64_t *to = cells_at(f, index);
+	size_t n_buckets = f->n_cells - 2;
+	size_t i;
+
+	if (f->spec.type == REGISTRY_GAUGE)
+		to[0] = to[1] = 0;
+	for (i = 0; i < n_buckets; i++)
+		to[i] += cells[i];
+	add_to_cells(to + n_buckets,
+	    (struct decimal){ cells[n_buckets],
+		(uint32_t)cells[n_buckets + 1] });
 }
 
 uint32_t
