@@ -139,6 +139,8 @@ $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 $(fuzz): %: %.o $(fuzz_driver)
 $(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
 $(bench): %: %.o
+$(B)/bench/registry: private libs = \
+	$(addprefix -Xlinker --wrap=pthread_mutex_,lock unlock)
 
 $(program) $(unit) $(fuzz) $(bench): $(B)/libcore.a
 	$(say) LINK $@

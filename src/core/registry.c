@@ -44,6 +44,7 @@ struct registry_family {
 	uint32_t *table; /* indexes of series, open addressing */
 	uint32_t table_size; /* a power of two, at least twice n_series */
 	struct buf key; /* scratch of a lookup */
+	struct buf text; /* scratch of a new series */
 };
 
 struct registry {
@@ -128,6 +129,7 @@ family_destroy(struct registry_family *f)
 	}
 	free(f->table);
 	buf_release(&f->key);
+	buf_release(&f->text);
 	spec_release(&f->spec);
 	free(f);
 }
@@ -269,6 +271,8 @@ create_family(struct registry *r, const struct registry_spec *spec,
 	f->is_retired = true;
 	f->other = EMPTY_SLOT;
 	f->n_cells = spec->type == REGISTRY_HISTOGRAM ? spec->n_bounds + 3 : 2;
+	/* Escaping doubles a value at most; names are bounded by their use. */
+	buf_init(&f->text, SIZE_MAX / 2);
 	buf_init(&f->key, BOUNDS_LABELS * (BOUNDS_LABEL_VALUE_MOST_BYTES + 2));
 	error = spec_copy(spec, &f->spec);
 	if (error) {
@@ -417,8 +421,9 @@ static int
 add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 {
 	struct str key = buf_str(&f->key);
+	struct buf *text = &f->text;
 	struct series *s;
-	struct buf text;
+	char *copy = NULL;
 	size_t i, at = 0;
 	int error;
 
@@ -428,32 +433,36 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 	if (error)
 		return error;
 
-	/* Escaping doubles a value at most; names are bounded by their use. */
-	buf_init(&text, SIZE_MAX / 2);
-	buf_add(&text, key);
+	buf_clear(text);
+	buf_add(text, key);
 	for (i = 0; i < f->spec.n_labels; i++) {
 		size_t len = (size_t)(unsigned char)key.data[at] << 8 |
 		    (unsigned char)key.data[at + 1];
 
 		if (i > 0)
-			buf_add_char(&text, ',');
-		buf_add_text(&text, f->spec.labels[i]);
-		buf_add_text(&text, "=\"");
-		labels_escape(str_of(key.data + at + 2, len), &text);
-		buf_add_char(&text, '"');
+			buf_add_char(text, ',');
+		buf_add_text(text, f->spec.labels[i]);
+		buf_add_text(text, "=\"");
+		labels_escape(str_of(key.data + at + 2, len), text);
+		buf_add_char(text, '"');
 		at += 2 + len;
 	}
-	error = buf_status(&text);
-	if (error) {
-		buf_release(&text);
+	error = buf_status(text);
+	if (error)
 		return error;
+	/* Just as long as it is: a buf would take twice the memory in all. */
+	if (text->len) {
+		copy = malloc(text->len);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, text->data, text->len);
 	}
 
 	s = series_at(f, f->n_series);
 	s->hash = hash;
 	s->key_len = (uint32_t)key.len;
-	s->text_len = (uint32_t)(text.len - key.len);
-	s->text = buf_take(&text);
+	s->text_len = (uint32_t)(text->len - key.len);
+	s->text = copy;
 	if (f->spec.is_limited)
 		f->registry->n_bytes += series_bytes(f, s);
 	f->table[probe(f, hash, key)] = f->n_series;
@@ -662,46 +671,83 @@ copy_cells(const struct registry_family *f, uint64_t *to)
 	return to;
 }
 
+static size_t
+count_cells(const struct registry *r)
+{
+	size_t n = 0;
+	size_t i;
+
+	for (i = 0; i < r->n_families; i++) {
+		const struct registry_family *f = r->families[i];
+
+		if (!f->is_retired)
+			n += f->n_series * f->n_cells;
+	}
+	return n;
+}
+
+/*
+ * Memory that the system has given already: to be given a page takes thrice as
+ * long as to fill it, and the lock need not be held for that.
+ */
+static uint64_t *
+allocate_cells(size_t n)
+{
+	uint64_t *cells = reallocarray(NULL, n, sizeof(*cells));
+	volatile uint64_t *touched = cells;
+	size_t i;
+
+	for (i = 0; cells && i < n; i += 4096 / sizeof(*cells))
+		touched[i] = 0;
+	return cells;
+}
+
+static void
+fill_snapshot(const struct registry *r, struct registry_snapshot *s)
+{
+	uint64_t *next = s->cells;
+	size_t i;
+
+	for (i = 0; i < r->n_families; i++) {
+		const struct registry_family *f = r->families[i];
+
+		if (f->is_retired)
+			continue;
+		s->families[s->n_families++] =
+		    (struct registry_snapshot_family){ f, f->n_series,
+			    f->n_cells, next };
+		next = copy_cells(f, next);
+	}
+}
+
 int
 registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
 {
 	struct registry_snapshot s = { 0 };
-	size_t n_cells = 0;
-	uint64_t *next;
-	size_t i;
-	int error = -ENOMEM;
+	size_t room = 0;
 
-	registry_lock(r);
-	s.families = calloc(r->n_families + 1, sizeof(*s.families));
+	s.families = calloc(BOUNDS_FAMILIES, sizeof(*s.families));
 	if (!s.families)
-		goto unlock;
-	for (i = 0; i < r->n_families; i++) {
-		if (!r->families[i]->is_retired)
-			n_cells += r->families[i]->n_series *
-			    r->families[i]->n_cells;
-	}
-	s.cells = reallocarray(NULL, n_cells + 1, sizeof(*s.cells));
-	if (!s.cells)
-		goto unlock;
-	next = s.cells;
-	for (i = 0; i < r->n_families; i++) {
-		struct registry_family *f = r->families[i];
+		return -ENOMEM;
+	for (;;) {
+		size_t n_cells;
 
-		if (f->is_retired)
-			continue;
-		s.families[s.n_families++] = (struct registry_snapshot_family){
-			f, f->n_series, f->n_cells, next
-		};
-		next = copy_cells(f, next);
+		registry_lock(r);
+		n_cells = count_cells(r);
+		if (room && n_cells <= room)
+			break;
+		registry_unlock(r);
+		/* With some to spare for what is added meanwhile. */
+		room = n_cells + n_cells / 8 + 64;
+		free(s.cells);
+		s.cells = allocate_cells(room);
+		if (!s.cells) {
+			free(s.families);
+			return -ENOMEM;
+		}
 	}
-	error = 0;
-
-unlock:
+	fill_snapshot(r, &s);
 	registry_unlock(r);
-	if (error) {
-		free(s.families);
-		return error;
-	}
 	*ret_snapshot = s;
 	return 0;
 }
