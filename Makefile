@@ -77,7 +77,7 @@ sources := $(wildcard include/accesslog/*.h src/*/*.[ch] tests/*/*.[ch])
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check check-layers check-unit check-fuzz check-golden \
-	check-e2e check-all bench fuzz lint format install uninstall clean \
+	check-e2e check-all bench bench-check fuzz lint format install uninstall clean \
 	help deps fuzz-run FORCE
 
 all: $(program) ## build the program (the default)
@@ -86,8 +86,9 @@ all: $(program) ## build the program (the default)
 # from Debian what is missing; `all` and `install` only say what it is.
 
 groups := build $(if $(filter check%,$(MAKECMDGOALS)),check) \
-	$(filter lint format bench,$(MAKECMDGOALS)) $(filter fuzz,$(MODE))
-installing := $(filter deps run check% bench fuzz% lint format,$(MAKECMDGOALS))
+	$(filter lint format,$(MAKECMDGOALS)) $(if \
+	$(filter bench%,$(MAKECMDGOALS)),bench) $(filter fuzz,$(MODE))
+installing := $(filter deps run check% bench% fuzz% lint format,$(MAKECMDGOALS))
 
 deps: ## install the Debian packages that a build needs
 	@CC='$(CC)' tests/deps $(if $(installing),--install) $(groups)
@@ -198,6 +199,9 @@ fuzz-run: $(fuzz)
 
 bench: $(program) $(bench) ## measure, beside wc, mawk, goaccess and mtail
 	@tests/bench/run
+
+bench-check: bench ## fail where a ratio has lost over 20 % since it was recorded
+	@$(PYTHON) tests/bench/check.py
 
 run: $(program) $(B)/bench/generate ## follow this machine's log, or a demo log
 	@contrib/run $^
