@@ -43,7 +43,7 @@ warnings_gcc := -Wlogical-op -Wduplicated-cond -Wduplicated-branches
 # and the libraries are there (see deps).
 clang = $(findstring clang,$(shell $(CC) --version))
 packages = $(shell pkg-config $1 libuv libpcre2-8 libmicrohttpd \
-	yaml-0.1 zlib)
+	yaml-0.1 sqlite3 zlib)
 cppflags = -D_GNU_SOURCE= -Iinclude \
 	$(call packages,--cflags) $(shell pkg-config --cflags libxxhash)
 cflags = -std=gnu17 -pthread -fPIE $(flags_$(MODE)) $(warnings) \
@@ -77,18 +77,19 @@ sources := $(wildcard include/accesslog/*.h src/*/*.[ch] tests/*/*.[ch])
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check check-layers check-unit check-fuzz check-golden \
-	check-e2e check-all bench bench-check fuzz lint format install uninstall clean \
-	help deps fuzz-run FORCE
+	check-e2e check-torture check-all torture bench bench-check fuzz lint \
+	format install uninstall clean help deps fuzz-run FORCE
 
 all: $(program) ## build the program (the default)
 
 # Every compilation comes after deps.  A goal that is for developers installs
 # from Debian what is missing; `all` and `install` only say what it is.
 
-groups := build $(if $(filter check%,$(MAKECMDGOALS)),check) \
-	$(filter lint format,$(MAKECMDGOALS)) $(if \
-	$(filter bench%,$(MAKECMDGOALS)),bench) $(filter fuzz,$(MODE))
-installing := $(filter deps run check% bench% fuzz% lint format,$(MAKECMDGOALS))
+groups := build $(if $(filter check% torture,$(MAKECMDGOALS)),check) \
+	$(filter lint format,$(MAKECMDGOALS)) $(filter fuzz,$(MODE)) \
+	$(if $(filter bench%,$(MAKECMDGOALS)),bench)
+installing := $(filter deps run check% torture bench% fuzz% lint format,\
+	$(MAKECMDGOALS))
 
 deps: ## install the Debian packages that a build needs
 	@CC='$(CC)' tests/deps $(if $(installing),--install) $(groups)
@@ -132,7 +133,10 @@ $(B)/libcore.a: $(core)
 $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
 $(B)/unit/test_gunzip: $(B)/io/gunzip.o
-$(B)/unit/test_gunzip.o: private cppflags += -Isrc
+state := $(filter $(B)/io/state%,$(io))
+$(B)/unit/test_state $(B)/bench/save: $(state)
+$(B)/unit/test_gunzip.o $(B)/unit/test_state.o $(B)/bench/save.o: \
+	private cppflags += -Isrc
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
 	pcre2_compile_context_create_8 pcre2_match_context_create_8 \
@@ -158,9 +162,9 @@ export PYTHONDONTWRITEBYTECODE := 1
 # Deadlines of the tests are so many times longer.
 export ACCESSLOG_SLOW ?= $(if $(filter asan tsan,$(MODE)),5,1)
 pytest := $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider
-checks := layers unit fuzz golden e2e
+checks := layers unit fuzz golden torture e2e
 
-check: $(program) $(unit) $(fuzz) $(bench) ## every test: layers, unit, fuzz corpora, golden, e2e
+check: $(program) $(unit) $(fuzz) $(bench) ## every test there is
 	@+for check in $(checks); do \
 	    $(MAKE) --no-print-directory check-$$check || exit 1; done
 
@@ -181,6 +185,16 @@ check-golden: $(program) ## real lines in, exact metrics out
 
 check-e2e: $(program) $(bench) ## the daemon with real servers, logrotate and Prometheus
 	@$(pytest) tests/e2e
+
+TORTURE_SECONDS ?= 60
+TORTURE_PROGRAMS ?= $(if $(filter asan tsan,$(MODE)),60,300)
+torture := $(PYTHON) tests/torture/run
+
+check-torture: $(program) ## programs that found mistakes, and a few hundred random ones
+	@$(torture) --programs=$(TORTURE_PROGRAMS) tests/torture/found/*
+
+torture: $(program) ## random programs for TORTURE_SECONDS=60, or that of SEED=
+	@$(torture) $(if $(SEED),--seed=$(SEED) --times=20,--seconds=$(TORTURE_SECONDS))
 
 check-all: ## check as release, asan and tsan, and lint
 	@+for mode in release asan tsan; do \

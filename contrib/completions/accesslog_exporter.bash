@@ -21,6 +21,7 @@ _accesslog_exporter() {
 	--read-from) choices='end beginning' ;;
 	--log.level) choices='debug info warn error' ;;
 	--log.format) choices='logfmt json' ;;
+	--state.dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
 	--config.file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	?*) return ;;
 	esac
@@ -32,7 +33,7 @@ _accesslog_exporter() {
 		scan) choices+=' --format= --quiet' ;;
 		formats) ;;
 		*)
-			choices+=' --config.file= --format= --read-from=
+			choices+=' --config.file= --format= --read-from= --state.dir=
 			    --web.enable-lifecycle --web.listen-address=
 			    --web.telemetry-path='
 			;;

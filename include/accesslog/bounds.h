@@ -157,6 +157,18 @@
 #define BOUNDS_RELOAD_WAIT_MS 5000
 
 /*
+ * The state is saved this long after the first change that is not saved yet:
+ * what a crash makes the next start read again.  Its log keeps at most so many
+ * bytes between two saves; and this long a tool may have the file locked.
+ */
+#define BOUNDS_SAVE_MS 5000
+#define BOUNDS_STATE_LOG_BYTES 4194304
+#define BOUNDS_STATE_BUSY_MS 500
+
+/* What Retry-After says of a page that waits for the logs to be read again. */
+#define BOUNDS_RETRY_SECONDS 1
+
+/*
  * HTTP.  Memory of a connection bounds its header; 256 connections of 16 KiB
  * are 4 MiB.  From BUSY on, the oldest idle ones are closed to make room.
  */

@@ -95,6 +95,12 @@ void ingest_stream_move(struct ingest_stream *st, struct ingest_source *source);
  */
 void ingest_recognise(struct ingest_stream *st, struct str head);
 
+/*
+ * A format by this name was in use when the file was last read.  It is again,
+ * unless the user says which, or no shipped format has this name.
+ */
+void ingest_recall(struct ingest_stream *st, struct str name);
+
 /* The name of the format in use, or NULL while none is known. */
 const char *ingest_format_name(const struct ingest_stream *st);
 

@@ -43,7 +43,7 @@ enum registry_type {
 /* Everything is copied. */
 struct registry_spec {
 	const char *name;
-	const char *help;
+	const char *help; /* NULL: that of who adds the family later */
 	size_t n_labels;
 	const char *const *labels;
 	/* Histograms: upper bounds of the buckets, rising, without +Inf. */
@@ -54,6 +54,7 @@ struct registry_spec {
 	uint32_t max_value_bytes; /* of a label; 0: BOUNDS_LABEL_VALUE_BYTES */
 	/* Its series count towards registry_limit_bytes(). */
 	bool is_limited;
+	bool is_kept; /* its series are worth saving across a restart */
 };
 
 /*
@@ -84,9 +85,19 @@ void registry_limit_bytes(struct registry *r, size_t max_bytes);
 size_t registry_n_bytes(const struct registry *r);
 
 /*
+ * What the time is: series that are added from now on were created then.
+ *
+ * unix_ms  0, as at first: it is not known
+ *
+ * Thread: registry locked.
+ */
+void registry_set_now(struct registry *r, uint64_t unix_ms);
+
+/*
  * Add a family, in the order of the exposition; or find the one that is the
  * same in name, labels, type and buckets, with its series, and retired no
- * more.  Its help stays as it was; its maximum of series becomes spec's.
+ * more.  Its help stays as it was, if it has any; its maximum of series becomes
+ * spec's.
  *
  * ret_family  owned by the registry, valid as long as it; untouched on failure
  *
@@ -158,6 +169,33 @@ int registry_find_series(struct registry_family *f, const struct str values[],
 void registry_count_overflow(struct registry_family *f);
 void registry_add_overflow(struct registry_family *f, uint64_t n);
 
+/*
+ * What was saved comes back, before anything is counted: families are prepared
+ * without a help, and each of their series is added at its value, whatever the
+ * limits say, in the order of the indexes it had.
+ *
+ * values   as of registry_series()
+ * cells    as many as the family has
+ * unix_ms  when it was created
+ *
+ * Returns 0; -EEXIST: it has been restored already; -ENOMEM.
+ * Thread: registry locked.
+ */
+int registry_restore_series(struct registry_family *f,
+    const struct str values[], const uint64_t cells[], uint64_t unix_ms)
+    __attribute__((warn_unused_result));
+
+/* After the series; n: what registry_overflow() was.  Returns 0 or -ENOMEM. */
+int registry_restore_overflow(struct registry_family *f, uint64_t n)
+    __attribute__((warn_unused_result));
+
+/*
+ * Destroys the families that were restored and that nobody has added or
+ * prepared since.  Once, after the first configuration.
+ * Thread: registry locked.
+ */
+void registry_forget_restored(struct registry *r);
+
 /* The value of a counter or gauge goes up; at most to UINT64_MAX. */
 void registry_add(struct registry_family *f, uint32_t index,
     struct decimal delta);
@@ -195,9 +233,20 @@ struct str registry_text(const struct registry_family *f, uint32_t index);
 struct str registry_value(const struct registry_family *f, uint32_t index,
     size_t label);
 
+/*
+ * All values of a series, for each its length in two bytes, the high one
+ * first, then its bytes.  No lock needed.
+ */
+struct str registry_key(const struct registry_family *f, uint32_t index);
+
+/* When a series was created, in ms since 1970; 0: unknown.  No lock needed. */
+uint64_t registry_created(const struct registry_family *f, uint32_t index);
+
 /* The values of one family at one moment. */
 struct registry_snapshot_family {
 	const struct registry_family *family;
+	uint64_t tag;
+	uint64_t n_overflow;
 	uint32_t n_series;
 	size_t n_cells; /* of one series */
 	const uint64_t *cells; /* n_series times n_cells */
@@ -208,6 +257,7 @@ struct registry_snapshot {
 	size_t n_families;
 	struct registry_snapshot_family *families;
 	uint64_t *cells; /* what the families' point into */
+	size_t room; /* for so many cells */
 };
 
 /*
@@ -220,6 +270,16 @@ struct registry_snapshot {
  */
 int registry_snapshot(struct registry *r,
     struct registry_snapshot *ret_snapshot) __attribute__((warn_unused_result));
+
+/*
+ * As registry_snapshot(), into the memory of an earlier one where that is
+ * enough: its pages need not be asked for again, which takes thrice as long as
+ * to fill them.
+ *
+ * s  of registry_snapshot(), or zero; after a failure it is zero
+ */
+int registry_snapshot_again(struct registry *r, struct registry_snapshot *s)
+    __attribute__((warn_unused_result));
 
 void registry_snapshot_release(struct registry_snapshot *s);
 

@@ -9,6 +9,8 @@
 
 #include "accesslog/exposition.h"
 #include "app/config_file.h"
+#include "app/events.h"
+#include "app/keeper.h"
 #include "app/log.h"
 #include "app/page.h"
 #include "app/pipeline.h"
@@ -33,7 +35,21 @@ struct serve {
 	struct rendezvous *reload;
 	bool is_reloaded; /* how it went; guarded by the registry's lock */
 	struct httpd *httpd;
+	struct keeper keeper;
 };
+
+/* Series that are added under this lock were created now. */
+static void
+lock_registry(struct serve *s)
+{
+	struct registry *r = s->pipeline.registry;
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	registry_lock(r);
+	registry_set_now(r,
+	    (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+}
 
 /* On the HTTP thread from here */
 
@@ -56,7 +72,7 @@ take_snapshot(struct serve *s, struct registry_snapshot *ret_snapshot)
 	int error;
 
 	process_publish(&p->metrics);
-	registry_lock(p->registry);
+	lock_registry(s);
 	error = metrics_publish(&p->metrics);
 	registry_unlock(p->registry);
 	return error ? error : registry_snapshot(p->registry, ret_snapshot);
@@ -70,6 +86,21 @@ answer_failure(struct httpd_reply *reply, int error)
 	buf_add_format(&reply->body, "500: %s\n", strerror(-error));
 }
 
+/* Returns whether this is the answer: what was shown before is not here yet. */
+static bool
+answer_replaying(const struct serve *s, struct httpd_reply *reply)
+{
+	if (!keeper_is_replaying(&s->keeper))
+		return false;
+	reply->status = 503;
+	reply->content_type = "text/plain; charset=utf-8";
+	reply->retry_after_seconds = BOUNDS_RETRY_SECONDS;
+	buf_add_text(&reply->body,
+	    "503: what was in the logs at an unclean stop is being read "
+	    "again\n");
+	return true;
+}
+
 static void
 answer_metrics(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
@@ -78,6 +109,8 @@ answer_metrics(void *arg, const struct httpd_request *request,
 	struct registry_snapshot snapshot;
 	int error;
 
+	if (answer_replaying(s, reply))
+		return;
 	wait_for_logs(s, request);
 	error = take_snapshot(s, &snapshot);
 	if (error) {
@@ -119,6 +152,8 @@ answer_page(void *arg, const struct httpd_request *request,
 	struct paths names;
 	int error;
 
+	if (answer_replaying(s, reply))
+		return;
 	wait_for_logs(s, request);
 	error = copy_names(s, &names);
 	if (error) {
@@ -178,8 +213,9 @@ static void
 answer_ready(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
-	(void)arg;
 	(void)request;
+	if (answer_replaying(arg, reply))
+		return;
 	reply->content_type = "text/plain; charset=utf-8";
 	buf_add_text(&reply->body, "accesslog_exporter is ready.\n");
 }
@@ -198,7 +234,7 @@ count_scrape(struct serve *s, unsigned status, uint64_t n)
 		code[2] = (char)('0' + status % 10);
 		value = str_of(code, 3);
 	}
-	registry_lock(p->registry);
+	lock_registry(s);
 	error = metrics_add(&p->metrics, METRICS_SCRAPES, &value,
 	    decimal_of(n));
 	registry_unlock(p->registry);
@@ -225,83 +261,41 @@ scrape_came(void *arg)
 }
 
 static void
+scrape_is_saved(void *arg, int error)
+{
+	struct serve *s = arg;
+
+	(void)error; /* a full disk does not stop a scrape */
+	rendezvous_answer(s->rendezvous);
+}
+
+/* What is shown is saved before, should the logs be gone after a crash. */
+static void
 logs_are_drained(void *arg)
 {
 	struct serve *s = arg;
 
 	tailer_publish(s->tailer);
-	rendezvous_answer(s->rendezvous);
-}
-
-struct sentence {
-	enum log_level level;
-	const char *text;
-};
-
-static struct sentence
-sentence_of(enum event_kind kind)
-{
-	switch (kind) {
-	case EVENT_FOLLOWING:
-		return (struct sentence){ LOG_INFO, "following" };
-	case EVENT_MISSING:
-		return (struct sentence){ LOG_WARN,
-			"the file does not exist; waiting for it" };
-	case EVENT_NO_MATCH:
-		return (struct sentence){ LOG_INFO,
-			"nothing matches the pattern; waiting" };
-	case EVENT_UNREADABLE:
-		return (struct sentence){ LOG_WARN,
-			"the file cannot be read; trying again" };
-	case EVENT_COMPRESSED:
-		return (struct sentence){ LOG_WARN,
-			"the file is compressed and left alone" };
-	case EVENT_DUPLICATE:
-		return (struct sentence){ LOG_INFO,
-			"the file is followed under another name" };
-	case EVENT_COPY:
-		return (struct sentence){ LOG_INFO,
-			"the file begins like one that is followed; left alone "
-			"unless it turns out to be another" };
-	case EVENT_REPLACED:
-		return (struct sentence){ LOG_INFO,
-			"the file was replaced; the old one is read to its "
-			"end" };
-	case EVENT_REMOVED:
-		return (struct sentence){ LOG_INFO,
-			"the file was renamed or removed; the old one is read "
-			"to its end" };
-	case EVENT_TRUNCATED:
-		return (struct sentence){ LOG_INFO,
-			"the file was truncated; reading from its start" };
-	case EVENT_FINISHED:
-		return (struct sentence){ LOG_DEBUG, "finished" };
-	case EVENT_FORMAT:
-		return (struct sentence){ LOG_INFO, "format recognised" };
-	case EVENT_NO_FORMAT:
-		return (struct sentence){ LOG_WARN,
-			"no shipped format fits the lines so far; give one "
-			"with --format" };
-	case EVENT_POLLED:
-		return (struct sentence){ LOG_WARN,
-			"no inotify watch is left; files are polled every "
-			"second. Raise fs.inotify.max_user_watches or "
-			"max_user_instances with sysctl" };
-	}
-	return (struct sentence){ LOG_DEBUG, "something happened" };
+	if (keeper_is_replaying(&s->keeper))
+		keeper_drained(&s->keeper); /* nobody has asked yet */
+	else
+		keeper_save(&s->keeper, scrape_is_saved, s);
 }
 
 static void
-tailer_told(void *arg, const struct event *event)
+something_changed(void *arg)
 {
-	struct sentence sentence = sentence_of(event->kind);
-	const char *error = event->error ? strerror(-event->error) : NULL;
+	struct serve *s = arg;
 
-	(void)arg;
-	if (event->error == -EINVAL)
-		error = "it is not a regular file";
-	log_event(sentence.level, sentence.text, "source", event->source,
-	    "path", event->path, "format", event->detail, "error", error, NULL);
+	keeper_touch(&s->keeper);
+}
+
+static void
+files_are_finished(void *arg)
+{
+	struct serve *s = arg;
+
+	keeper_file_finished(&s->keeper);
 }
 
 /*
@@ -552,7 +546,7 @@ set_constants(struct serve *s)
 		str_from(version_revision()), str_from(version_compiler()) };
 	int error;
 
-	registry_lock(p->registry);
+	lock_registry(s);
 	error = metrics_set(&p->metrics, METRICS_BUILD_INFO, values,
 	    decimal_of(1));
 	registry_unlock(p->registry);
@@ -572,16 +566,21 @@ set_up(struct serve *s)
 		{ "/-/reload", answer_reload, true },
 	};
 	size_t n_routes = sizeof(routes) / sizeof(routes[0]);
-	const struct tailer_options tailer_options = {
+	struct tailer_options tailer_options = {
 		.from_start = s->options->from_start,
 		.max_open_files = open_files_allowed(),
-		.on_event = tailer_told,
+		.on_event = events_tell,
 		.on_drained = logs_are_drained,
+		.on_change = something_changed,
 		.arg = s,
 	};
 	int error;
 
 	error = pipeline_init(&s->pipeline);
+	if (!error)
+		error = keeper_open(&s->keeper, s->options, &s->pipeline);
+	if (s->keeper.state)
+		tailer_options.on_finished = files_are_finished;
 	if (!error)
 		error = set_constants(s);
 	if (!error)
@@ -591,6 +590,8 @@ set_up(struct serve *s)
 	if (!error)
 		error = tailer_create(loop_uv(s->loop), &s->pipeline.metrics,
 		    &tailer_options, &s->tailer);
+	if (!error)
+		error = keeper_start(&s->keeper, s->loop, s->tailer);
 	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
 		    &s->rendezvous);
@@ -605,17 +606,25 @@ set_up(struct serve *s)
 	return error ? error : start(s);
 }
 
-/* In the order in which they know each other; each of them may be NULL. */
 static void
-take_down(struct serve *s)
+stop_serving(struct serve *s)
 {
 	if (s->rendezvous)
 		rendezvous_cancel(s->rendezvous);
 	if (s->reload)
 		rendezvous_cancel(s->reload);
 	httpd_destroy(s->httpd);
+	s->httpd = NULL;
+}
+
+/* In the order in which they know each other; each of them may be NULL. */
+static void
+take_down(struct serve *s)
+{
+	stop_serving(s);
 	rendezvous_destroy(s->reload);
 	rendezvous_destroy(s->rendezvous);
+	keeper_release(&s->keeper);
 	tailer_destroy(s->tailer);
 	loop_destroy(s->loop);
 	ingest_destroy(s->ingest_before);
@@ -631,19 +640,23 @@ cmd_serve_run(const struct options *o)
 	int exit_code, error;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* as a full disk: write(2) says so */
 	raise_descriptor_limit();
 	error = set_up(&s);
-	exit_code = error == -EINVAL ? 2 : 1; /* -EINVAL was told */
+	exit_code = error == -EINVAL ? 2 : 1; /* it and -EBUSY were told */
 	if (!error) {
 		exit_code = listen_everywhere(&s);
 		if (!exit_code) {
 			commit_config(&s);
+			keeper_begin(&s.keeper);
 			error = loop_run(s.loop);
 			block_signals();
 			exit_code = error ? 1 : 0;
+			stop_serving(&s);
+			keeper_finish(&s.keeper);
 		}
 	}
-	if (error && error != -EINVAL)
+	if (error && error != -EINVAL && error != -EBUSY)
 		log_event(LOG_ERROR, "serve has failed", "error",
 		    strerror(-error), NULL);
 	take_down(&s);

@@ -10,6 +10,7 @@ enum option_id {
 	ID_CONFIG = 256,
 	ID_FORMAT,
 	ID_READ_FROM,
+	ID_STATE,
 	ID_LISTEN,
 	ID_PATH,
 	ID_LIFECYCLE,
@@ -24,6 +25,7 @@ static const struct option known[] = {
 	{ "config.file", required_argument, NULL, ID_CONFIG },
 	{ "format", required_argument, NULL, ID_FORMAT },
 	{ "read-from", required_argument, NULL, ID_READ_FROM },
+	{ "state.dir", required_argument, NULL, ID_STATE },
 	{ "web.listen-address", required_argument, NULL, ID_LISTEN },
 	{ "web.enable-lifecycle", no_argument, NULL, ID_LIFECYCLE },
 	{ "web.telemetry-path", required_argument, NULL, ID_PATH },
@@ -43,7 +45,7 @@ static const struct command {
 	bool needs_file;
 	bool takes_format;
 	bool takes_config;
-	bool serves; /* --web.*, --read-from */
+	bool serves; /* --web.*, --read-from, --state.dir */
 } commands[] = {
 	[OPTIONS_SERVE] = { "serve", "follow", BOUNDS_SOURCES, true, true, true,
 	    true },
@@ -70,6 +72,7 @@ static const char help[] =
     "                             grok '%{COMBINED} ...', 'regex:(?<status>...)'\n"
     "  --config.file=FILE         sources and metrics; SIGHUP reads it again\n"
     "  --read-from=end|beginning  of files that are there at the start (end)\n"
+    "  --state.dir=DIR            keeps counters and offsets ($STATE_DIRECTORY)\n"
     "  --web.listen-address=ADDR  HOST:PORT, [IPV6]:PORT, :PORT or PORT; may be\n"
     "                             given again (:9649)\n"
     "  --web.telemetry-path=PATH  (/metrics)\n"
@@ -125,6 +128,12 @@ set(struct options *o, int id, const char *value)
 			return OPTIONS_RUN;
 		return COMPLAIN("--read-from=%s: write end or beginning\n",
 		    value);
+	case ID_STATE:
+		if (!*value)
+			return COMPLAIN("--state.dir: an empty directory name; "
+					"write a path\n");
+		o->state_dir = value;
+		return OPTIONS_RUN;
 	case ID_LISTEN:
 		if (o->n_addresses == BOUNDS_HTTP_ADDRESSES)
 			return COMPLAIN("--web.listen-address: more than %d "
@@ -254,6 +263,9 @@ check_options(const struct options *o)
 		    c->name);
 	if (o->command != OPTIONS_SCAN && o->is_quiet)
 		return COMPLAIN("%s shows no progress; leave out --quiet\n",
+		    c->name);
+	if (!c->serves && o->state_dir)
+		return COMPLAIN("%s keeps nothing; leave out --state.dir\n",
 		    c->name);
 	if (!c->takes_format && o->has_format)
 		return COMPLAIN("%s reads no log; leave out --format\n",

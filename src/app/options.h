@@ -25,6 +25,7 @@ struct options {
 	const char *format;
 	bool has_read_from;
 	bool from_start;
+	const char *state_dir; /* NULL: $STATE_DIRECTORY, or none */
 	size_t n_addresses;
 	const char *addresses[BOUNDS_HTTP_ADDRESSES];
 	const char *telemetry_path;

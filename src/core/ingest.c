@@ -553,6 +553,20 @@ ingest_recognise(struct ingest_stream *st, struct str head)
 	look_for_format(st, head, false);
 }
 
+void
+ingest_recall(struct ingest_stream *st, struct str name)
+{
+	const struct ingest *in = st->source->ingest;
+	size_t i;
+
+	for (i = 0; i < in->n_shipped && !st->settled; i++) {
+		if (!str_equal(str_from(in->formats[i].name), name))
+			continue;
+		st->format = i;
+		st->settled = true;
+	}
+}
+
 const char *
 ingest_format_name(const struct ingest_stream *st)
 {

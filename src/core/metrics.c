@@ -39,7 +39,10 @@ metrics_spec(enum metrics_id id, struct registry_spec *ret_spec)
 		.labels = row->labels,
 		/* The names of sources are paths. */
 		.max_value_bytes = BOUNDS_LABEL_VALUE_MOST_BYTES,
-		.is_limited = id < METRICS_N_ACCESS };
+		.is_limited = id < METRICS_N_ACCESS,
+		/* What is counted here, and the gauge that logs set. */
+		.is_kept = id == METRICS_LAST_LINE ||
+		    (row->type != REGISTRY_GAUGE && id < METRICS_PROCESS_CPU) };
 
 	while (row->labels[spec.n_labels])
 		spec.n_labels++;

@@ -25,6 +25,7 @@
 
 struct series {
 	uint64_t hash;
+	uint64_t created_ms; /* since 1970 */
 	char *text; /* owned: the key, then the label text */
 	uint32_t key_len;
 	uint32_t text_len;
@@ -50,6 +51,7 @@ struct registry_family {
 struct registry {
 	pthread_mutex_t lock;
 	uint64_t hash_seed;
+	uint64_t now_ms; /* since 1970 */
 	size_t n_bytes; /* of the series of limited families */
 	size_t max_bytes;
 	size_t n_families;
@@ -178,18 +180,19 @@ spec_copy(const struct registry_spec *from, struct registry_spec *to)
 
 	*to = (struct registry_spec){ .type = from->type,
 		.is_limited = from->is_limited,
+		.is_kept = from->is_kept,
 		.max_series = from->max_series ? from->max_series
 					       : BOUNDS_SERIES,
 		.max_value_bytes = from->max_value_bytes
 		    ? from->max_value_bytes
 		    : BOUNDS_LABEL_VALUE_BYTES };
 	to->name = strdup(from->name);
-	to->help = strdup(from->help);
+	to->help = from->help ? strdup(from->help) : NULL;
 	labels = calloc(from->n_labels + 1, sizeof(*labels));
 	bounds = calloc(from->n_bounds + 1, sizeof(*bounds));
 	to->labels = labels;
 	to->bounds = bounds;
-	if (!to->name || !to->help || !labels || !bounds)
+	if (!to->name || (from->help && !to->help) || !labels || !bounds)
 		return -ENOMEM;
 	for (i = 0; i < from->n_labels; i++) {
 		labels[i] = strdup(from->labels[i]);
@@ -201,6 +204,12 @@ spec_copy(const struct registry_spec *from, struct registry_spec *to)
 		bounds[i] = from->bounds[i];
 	to->n_bounds = from->n_bounds;
 	return 0;
+}
+
+void
+registry_set_now(struct registry *r, uint64_t unix_ms)
+{
+	r->now_ms = unix_ms;
 }
 
 void
@@ -295,6 +304,11 @@ registry_prepare_family(struct registry *r, const struct registry_spec *spec,
 
 		if (!same_series(&f->spec, spec))
 			continue;
+		if (!f->spec.help && spec->help) {
+			f->spec.help = strdup(spec->help);
+			if (!f->spec.help)
+				return -ENOMEM;
+		}
 		*ret_family = f;
 		return 0;
 	}
@@ -460,6 +474,7 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 
 	s = series_at(f, f->n_series);
 	s->hash = hash;
+	s->created_ms = f->registry->now_ms;
 	s->key_len = (uint32_t)key.len;
 	s->text_len = (uint32_t)(text->len - key.len);
 	s->text = copy;
@@ -470,6 +485,7 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 	return 0;
 }
 
+/* -ENOENT where it is not there and may not be added. */
 static int
 find_or_add(struct registry_family *f, const struct str values[], bool may_add,
     uint32_t *ret_index)
@@ -504,12 +520,22 @@ has_room(const struct registry_family *f)
 		f->registry->n_bytes < f->registry->max_bytes);
 }
 
+/* Finds the series whose labels are all `other`. */
+static int
+find_other(struct registry_family *f, bool may_add)
+{
+	struct str others[BOUNDS_LABELS] = { 0 };
+	size_t i;
+
+	for (i = 0; i < f->spec.n_labels; i++)
+		others[i] = LABELS_OTHER;
+	return find_or_add(f, others, may_add, &f->other);
+}
+
 int
 registry_find_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index, bool *ret_overflowed)
 {
-	struct str others[BOUNDS_LABELS] = { 0 };
-	size_t i;
 	int error;
 
 	error = find_or_add(f, values, has_room(f), ret_index);
@@ -519,9 +545,7 @@ registry_find_series(struct registry_family *f, const struct str values[],
 		return error;
 
 	if (f->other == EMPTY_SLOT) {
-		for (i = 0; i < f->spec.n_labels; i++)
-			others[i] = LABELS_OTHER;
-		error = find_or_add(f, others, true, &f->other);
+		error = find_other(f, true);
 		if (error)
 			return error;
 	}
@@ -552,6 +576,54 @@ registry_series(struct registry_family *f, const struct str values[],
 	if (!error && overflowed)
 		f->n_overflow++;
 	return error;
+}
+
+int
+registry_restore_series(struct registry_family *f, const struct str values[],
+    const uint64_t cells[], uint64_t unix_ms)
+{
+	uint32_t n_before = f->n_series;
+	uint32_t index;
+	int error = find_or_add(f, values, true, &index);
+
+	if (error)
+		return error;
+	if (f->n_series == n_before)
+		return -EEXIST;
+	series_at(f, index)->created_ms = unix_ms;
+	memcpy(cells_at(f, index), cells, f->n_cells * sizeof(*cells));
+	return 0;
+}
+
+int
+registry_restore_overflow(struct registry_family *f, uint64_t n)
+{
+	int error = n ? find_other(f, false) : 0;
+
+	if (error && error != -ENOENT)
+		return error;
+	f->n_overflow = n;
+	return 0;
+}
+
+void
+registry_forget_restored(struct registry *r)
+{
+	size_t i, n = 0;
+	uint32_t j;
+
+	for (i = 0; i < r->n_families; i++) {
+		struct registry_family *f = r->families[i];
+
+		if (f->spec.help) {
+			r->families[n++] = f;
+			continue;
+		}
+		for (j = 0; f->spec.is_limited && j < f->n_series; j++)
+			r->n_bytes -= series_bytes(f, series_at(f, j));
+		family_destroy(f);
+	}
+	r->n_families = n;
 }
 
 static void
@@ -639,6 +711,20 @@ registry_text(const struct registry_family *f, uint32_t index)
 }
 
 struct str
+registry_key(const struct registry_family *f, uint32_t index)
+{
+	const struct series *s = series_at(f, index);
+
+	return s->text ? str_of(s->text, s->key_len) : STR("");
+}
+
+uint64_t
+registry_created(const struct registry_family *f, uint32_t index)
+{
+	return series_at(f, index)->created_ms;
+}
+
+struct str
 registry_value(const struct registry_family *f, uint32_t index, size_t label)
 {
 	const char *key = series_at(f, index)->text;
@@ -671,6 +757,7 @@ copy_cells(const struct registry_family *f, uint64_t *to)
 	return to;
 }
 
+/* Of the families that are shown. */
 static size_t
 count_cells(const struct registry *r)
 {
@@ -708,14 +795,15 @@ fill_snapshot(const struct registry *r, struct registry_snapshot *s)
 	uint64_t *next = s->cells;
 	size_t i;
 
+	s->n_families = 0;
 	for (i = 0; i < r->n_families; i++) {
 		const struct registry_family *f = r->families[i];
 
 		if (f->is_retired)
 			continue;
 		s->families[s->n_families++] =
-		    (struct registry_snapshot_family){ f, f->n_series,
-			    f->n_cells, next };
+		    (struct registry_snapshot_family){ f, f->tag, f->n_overflow,
+			    f->n_series, f->n_cells, next };
 		next = copy_cells(f, next);
 	}
 }
@@ -724,31 +812,36 @@ int
 registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
 {
 	struct registry_snapshot s = { 0 };
-	size_t room = 0;
+	int error = registry_snapshot_again(r, &s);
 
-	s.families = calloc(BOUNDS_FAMILIES, sizeof(*s.families));
-	if (!s.families)
-		return -ENOMEM;
+	if (!error)
+		*ret_snapshot = s;
+	return error;
+}
+
+int
+registry_snapshot_again(struct registry *r, struct registry_snapshot *s)
+{
 	for (;;) {
 		size_t n_cells;
 
 		registry_lock(r);
 		n_cells = count_cells(r);
-		if (room && n_cells <= room)
+		if (s->families && n_cells <= s->room)
 			break;
 		registry_unlock(r);
-		/* With some to spare for what is added meanwhile. */
-		room = n_cells + n_cells / 8 + 64;
-		free(s.cells);
-		s.cells = allocate_cells(room);
-		if (!s.cells) {
-			free(s.families);
+		registry_snapshot_release(s);
+		/* With some to spare for what is added until the next. */
+		s->room = n_cells + n_cells / 8 + 64;
+		s->families = calloc(BOUNDS_FAMILIES, sizeof(*s->families));
+		s->cells = allocate_cells(s->room);
+		if (!s->families || !s->cells) {
+			registry_snapshot_release(s);
 			return -ENOMEM;
 		}
 	}
-	fill_snapshot(r, &s);
+	fill_snapshot(r, s);
 	registry_unlock(r);
-	*ret_snapshot = s;
 	return 0;
 }
 

@@ -581,7 +581,8 @@ plan_configured(const struct config *config, const struct config_metric *c)
 						: config->max_series,
 		    /* Each label has its own; static ones have none. */
 		    .max_value_bytes = BOUNDS_LABEL_VALUE_MOST_BYTES,
-		    .is_limited = true },
+		    .is_limited = true,
+		    .is_kept = true },
 		.values = { c->value },
 		.n_labels = c->n_labels,
 		.labels = c->labels,

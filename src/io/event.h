@@ -16,6 +16,7 @@ enum event_kind {
 	EVENT_REPLACED, /* another file is at the path: a rotation */
 	EVENT_REMOVED, /* nothing is at the path any more */
 	EVENT_TRUNCATED, /* it was cut and is read from its start */
+	EVENT_RESUMED, /* what was not read yet was found under this name */
 	EVENT_FINISHED, /* a held file was let go */
 	EVENT_FORMAT, /* detail: the name of the format of its lines */
 	EVENT_NO_FORMAT, /* lines came that fit no shipped format */

@@ -11,15 +11,18 @@
 #include <xxhash.h>
 
 #include "io/compression.h"
+#include "io/gunzip.h"
 
 /* All of [offset, offset + len), or fewer at the end of the file; -Exxx. */
 static ssize_t
-read_at(int fd, char *to, size_t len, uint64_t offset)
+read_at(const struct file *f, char *to, size_t len, uint64_t offset)
 {
 	size_t done = 0;
 
+	if (f->gunzip)
+		return gunzip_read_at(f->gunzip, to, len, offset);
 	while (done < len) {
-		ssize_t n = pread(fd, to + done, len - done,
+		ssize_t n = pread(f->fd, to + done, len - done,
 		    (off_t)(offset + done));
 
 		if (n < 0 && errno == EINTR)
@@ -87,6 +90,26 @@ destroy:
 	return error;
 }
 
+int
+file_remember(const char *path, const struct follow_known *known,
+    struct ingest_source *source, struct file **ret_file)
+{
+	struct file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->fd = -1;
+	f->path = strdup(path);
+	if (!f->path) {
+		free(f);
+		return -ENOMEM;
+	}
+	f->known = *known;
+	ingest_stream_init(&f->stream, source, known->offset == 0);
+	*ret_file = f;
+	return 0;
+}
+
 /* The anchor at offset, where bytes (len of them) stand just before it. */
 static struct file_anchor
 make_anchor(uint64_t offset, const char *bytes, size_t len)
@@ -96,24 +119,28 @@ make_anchor(uint64_t offset, const char *bytes, size_t len)
 		.len = (uint32_t)len };
 }
 
-/* The anchor at the end of the file's beginning, of which size are read. */
-static struct file_anchor
-read_head(int fd, uint64_t size)
+void
+file_note_head(struct file *f)
 {
 	char bytes[BOUNDS_COPY_BYTES];
-	size_t len = size < sizeof(bytes) ? (size_t)size : sizeof(bytes);
-	ssize_t n = read_at(fd, bytes, len, 0);
+	size_t len = f->known.offset < sizeof(bytes) ? (size_t)f->known.offset
+						     : sizeof(bytes);
+	ssize_t n;
 
-	return make_anchor(len, bytes, n == (ssize_t)len ? len : 0);
+	if (f->fd < 0 || f->head.len == len)
+		return;
+	n = read_at(f, bytes, len, 0);
+	f->head = make_anchor(len, bytes, n == (ssize_t)len ? len : 0);
 }
 
 void
 file_close(struct file *f)
 {
-	if (f->fd >= 0) {
-		f->head = read_head(f->fd, f->known.offset);
+	file_note_head(f);
+	gunzip_close(f->gunzip);
+	f->gunzip = NULL;
+	if (f->fd >= 0)
 		(void)close(f->fd);
-	}
 	f->fd = -1;
 	f->is_behind = false;
 }
@@ -132,9 +159,34 @@ bool
 file_is_compressed(const struct file *f)
 {
 	char head[COMPRESSION_MAGIC_BYTES];
-	ssize_t n = read_at(f->fd, head, sizeof(head), 0);
+	ssize_t n = read_at(f, head, sizeof(head), 0);
 
 	return n > 0 && compression_is(str_of(head, (size_t)n));
+}
+
+int
+file_inflate(struct file *f)
+{
+	int fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
+	char byte;
+	ssize_t n;
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = gunzip_open(fd, &f->gunzip);
+	if (error) {
+		(void)close(fd);
+		return error;
+	}
+	n = gunzip_read_at(f->gunzip, &byte, 1, 0);
+	if (n < 0) {
+		gunzip_close(f->gunzip);
+		f->gunzip = NULL;
+		return n == -EBADMSG ? -EMEDIUMTYPE : (int)n;
+	}
+	f->known.size_bytes = (uint64_t)n;
+	return 0;
 }
 
 /* Takes the anchor from the file, where the bytes are not at hand. */
@@ -144,20 +196,21 @@ read_anchor(struct file *f)
 	uint64_t offset = f->known.offset;
 	char bytes[BOUNDS_ANCHOR_BYTES];
 	size_t len = offset < sizeof(bytes) ? (size_t)offset : sizeof(bytes);
-	ssize_t n = read_at(f->fd, bytes, len, offset - len);
+	ssize_t n = read_at(f, bytes, len, offset - len);
 
 	/* What cannot be read proves nothing, and is not held against it. */
 	f->anchor = make_anchor(offset, bytes, n == (ssize_t)len ? len : 0);
 }
 
 static enum follow_anchor
-check_anchor(int fd, const struct file_anchor *a)
+check_anchor(const struct file *f, const struct file_anchor *a)
 {
 	char now[BOUNDS_COPY_BYTES];
-	ssize_t n = read_at(fd, now, a->len, a->offset - a->len);
+	ssize_t n;
 
 	if (!a->len)
 		return FOLLOW_ANCHOR_MATCHES;
+	n = read_at(f, now, a->len, a->offset - a->len);
 	if (n < 0)
 		return FOLLOW_ANCHOR_UNREADABLE;
 	if ((size_t)n == a->len && XXH3_64bits(now, a->len) == a->hash)
@@ -207,7 +260,7 @@ static char bytes[BOUNDS_DETECT_BYTES];
 void
 file_recognise(struct file *f)
 {
-	ssize_t n = read_at(f->fd, bytes, sizeof(bytes), 0);
+	ssize_t n = read_at(f, bytes, sizeof(bytes), 0);
 
 	if (n > 0)
 		ingest_recognise(&f->stream, str_of(bytes, (size_t)n));
@@ -223,7 +276,7 @@ file_seek_end(struct file *f)
 
 	file_recognise(f);
 	f->known.offset = size;
-	n = read_at(f->fd, bytes, back, size - back);
+	n = read_at(f, bytes, back, size - back);
 	newline = n > 0 ? memrchr(bytes, '\n', (size_t)n) : NULL;
 	if (newline)
 		f->known.offset = size - back + (uint64_t)(newline + 1 - bytes);
@@ -259,6 +312,11 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 		else
 			seen.path_unknown = true;
 	}
+	if (f->gunzip) {
+		/* Complete when it was found; what is unread is_behind. */
+		*ret_has_changed = false;
+		return follow_decide(&f->known, &seen);
+	}
 	if (fstat(f->fd, &st)) {
 		*ret_has_changed = false;
 		seen.anchor = FOLLOW_ANCHOR_UNREADABLE;
@@ -269,7 +327,7 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 	    !same_time(st.st_mtim, f->modified) ||
 	    !same_time(st.st_ctim, f->changed);
 	seen.size_bytes = (uint64_t)st.st_size;
-	seen.anchor = has_changed ? check_anchor(f->fd, &f->anchor)
+	seen.anchor = has_changed ? check_anchor(f, &f->anchor)
 				  : FOLLOW_ANCHOR_MATCHES;
 	decision = follow_decide(&f->known, &seen);
 	if (decision.content == FOLLOW_READ_ON) {
@@ -279,6 +337,26 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 	}
 	*ret_has_changed = has_changed;
 	return decision;
+}
+
+bool
+file_has_anchor(const struct file *f, const struct file_anchor *a)
+{
+	return a->len > 0 && check_anchor(f, a) == FOLLOW_ANCHOR_MATCHES;
+}
+
+/* Whether f begins so, for long enough that it can be no other log. */
+static bool
+is_head(const struct file *f, const struct file_anchor *head)
+{
+	return head->len == BOUNDS_COPY_BYTES && file_has_anchor(f, head);
+}
+
+bool
+file_begins(const struct file *f, const struct file *known)
+{
+	return !f->gunzip && f->known.size_bytes < known->known.offset &&
+	    is_head(f, &known->head);
 }
 
 void
@@ -292,12 +370,46 @@ file_restart(struct file *f)
 	f->known.offset = 0;
 	f->known.size_bytes = 0;
 	if (!fstat(f->fd, &st)) {
-		set_size(f, (uint64_t)st.st_size);
 		f->modified = st.st_mtim;
 		f->changed = st.st_ctim;
+		/* As after an editor's work, or a power failure. */
+		if ((uint64_t)st.st_size < f->cut.offset &&
+		    is_head(f, &f->head)) {
+			f->known.offset = (uint64_t)st.st_size;
+			f->known.size_bytes = f->known.offset;
+			read_anchor(f);
+		} else {
+			set_size(f, (uint64_t)st.st_size);
+			f->head = (struct file_anchor){ 0 };
+		}
 	}
-	lines_init(&f->stream.lines, true);
+	lines_init(&f->stream.lines, f->known.offset == 0);
 	f->stream.n_looks = 0;
+}
+
+bool
+file_continues(const struct file *f, const struct file *known,
+    const struct file_anchor *at)
+{
+	return (!known->head.len || file_has_anchor(f, &known->head)) &&
+	    file_has_anchor(f, at);
+}
+
+void
+file_resume(struct file *f, const struct file *known,
+    const struct file_anchor *at)
+{
+	bool is_cut = !f->gunzip && f->known.size_bytes < at->offset;
+
+	f->stream = known->stream;
+	f->head = known->head;
+	f->known.offset = is_cut ? f->known.size_bytes : at->offset;
+	if (f->known.size_bytes < f->known.offset)
+		f->known.size_bytes = f->known.offset;
+	if (is_cut)
+		read_anchor(f);
+	else
+		f->anchor = *at;
 }
 
 /*
@@ -340,14 +452,15 @@ read_some(struct file *f, char *buffer, bool final)
 	ssize_t n;
 	int error;
 
-	n = read_at(f->fd, buffer, BOUNDS_READ_BYTES, f->known.offset - before);
+	n = read_at(f, buffer, BOUNDS_READ_BYTES, f->known.offset - before);
 	if (n < 0)
 		return n;
 	if ((size_t)n < before ||
 	    (before && XXH3_64bits(buffer, before) != f->anchor.hash))
 		return 0; /* truncated: the next look tells */
 	after = (size_t)n - before;
-	if (final && after > f->known.size_bytes - f->known.offset)
+	if ((final || f->gunzip) &&
+	    after > f->known.size_bytes - f->known.offset)
 		set_size(f, f->known.offset + after);
 	/* What came since the look is the next look's. */
 	if (after > f->known.size_bytes - f->known.offset)
@@ -376,7 +489,7 @@ file_read(struct file *f, char *buffer, uint64_t max_bytes)
 
 	f->is_behind = false;
 	f->is_stalled = false;
-	while (f->known.offset < f->known.size_bytes) {
+	while (f->gunzip || f->known.offset < f->known.size_bytes) {
 		ssize_t n;
 
 		if (f->known.offset - begin >= max_bytes) {
@@ -389,9 +502,13 @@ file_read(struct file *f, char *buffer, uint64_t max_bytes)
 			return (int)n;
 		if (n == 0)
 			break; /* an unfinished line, or shorter than it was */
-		if (f->anchor.hash == nuls.hash && f->anchor.len == nuls.len)
+		if (f->anchor.hash == nuls.hash && f->anchor.len == nuls.len &&
+		    !f->gunzip)
 			skip_hole(f);
 	}
+	if (f->head.len < BOUNDS_COPY_BYTES &&
+	    f->known.offset >= BOUNDS_COPY_BYTES && !f->gunzip)
+		file_note_head(f);
 	return 0;
 }
 
@@ -407,8 +524,8 @@ static enum file_copy
 compare_heads(const struct file *f, const struct file *other)
 {
 	char a[BOUNDS_COPY_BYTES], b[BOUNDS_COPY_BYTES];
-	ssize_t n_a = read_at(f->fd, a, sizeof(a), 0);
-	ssize_t n_b = read_at(other->fd, b, sizeof(b), 0);
+	ssize_t n_a = read_at(f, a, sizeof(a), 0);
+	ssize_t n_b = read_at(other, b, sizeof(b), 0);
 	ssize_t n = n_a < n_b ? n_a : n_b;
 
 	if (n < 0 || (n > 0 && memcmp(a, b, (size_t)n) != 0))
@@ -420,18 +537,44 @@ compare_heads(const struct file *f, const struct file *other)
 	return n == sizeof(a) ? FILE_IS_COPY : FILE_MAY_BE_COPY;
 }
 
+/*
+ * What is compressed is complete, but other may have grown since: so all of
+ * it, or BOUNDS_COPY_BYTES, must be what other begins with.
+ */
+static bool
+begins_other(const struct file *f, const struct file *other)
+{
+	char a[BOUNDS_COPY_BYTES], b[BOUNDS_COPY_BYTES];
+	ssize_t n_a = read_at(f, a, sizeof(a), 0);
+	ssize_t n_b = read_at(other, b, sizeof(b), 0);
+
+	return n_a > 0 && n_a <= n_b && !memcmp(a, b, (size_t)n_a);
+}
+
+static bool
+is_packed(const struct file *f, const struct file *other)
+{
+	if (file_continues(f, other, &other->anchor) ||
+	    file_has_anchor(f, &other->cut))
+		return true;
+	return other->fd >= 0 ? begins_other(f, other)
+			      : file_has_anchor(f, &other->head);
+}
+
 enum file_copy
 file_compare(const struct file *f, const struct file *other)
 {
 	enum file_copy alike;
 
+	if (f->gunzip)
+		return is_packed(f, other) ? FILE_IS_COPY : FILE_IS_NO_COPY;
 	/* A whole copy is at least as long as what was read before the cut. */
 	if (other->cut.len && f->known.size_bytes >= other->cut.offset &&
-	    check_anchor(f->fd, &other->cut) == FOLLOW_ANCHOR_MATCHES)
+	    check_anchor(f, &other->cut) == FOLLOW_ANCHOR_MATCHES)
 		return FILE_IS_COPY;
 	if (other->fd < 0 && other->head.len &&
 	    f->known.size_bytes >= other->head.len &&
-	    check_anchor(f->fd, &other->head) == FOLLOW_ANCHOR_MATCHES)
+	    check_anchor(f, &other->head) == FOLLOW_ANCHOR_MATCHES)
 		return other->head.len == BOUNDS_COPY_BYTES ||
 			f->known.size_bytes == other->head.len
 		    ? FILE_IS_COPY

@@ -15,6 +15,8 @@
 #include "accesslog/follow.h"
 #include "accesslog/ingest.h"
 
+struct gunzip;
+
 /* What stands just before an offset: up to BOUNDS_ANCHOR_BYTES, hashed. */
 struct file_anchor {
 	uint64_t offset;
@@ -24,12 +26,14 @@ struct file_anchor {
 
 struct file {
 	int fd; /* -1: let go; what is known of it stays */
+	/* Reads what is compressed; offsets and sizes are those of its text. */
+	struct gunzip *gunzip;
 	char *path; /* where it was found; owned */
 	struct follow_known known;
 	struct file_anchor anchor; /* at known.offset */
 	/* Before it was truncated; offset 0 where it never was. */
 	struct file_anchor cut;
-	struct file_anchor head; /* of a file that was let go: its beginning */
+	struct file_anchor head; /* its beginning, as file_note_head() saw it */
 	struct timespec modified; /* at the last look */
 	struct timespec changed;
 	struct timespec born; /* tv_sec 0: the file system does not say */
@@ -50,6 +54,18 @@ struct file {
 int file_open(const char *path, struct ingest_source *source,
     struct file **ret_file) __attribute__((warn_unused_result));
 
+/*
+ * What follows is what was known of a file when it was last open.
+ *
+ * path       copied
+ * ret_file   owned by the caller; without a descriptor
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int file_remember(const char *path, const struct follow_known *known,
+    struct ingest_source *source, struct file **ret_file)
+    __attribute__((warn_unused_result));
+
 /* NULL does nothing. */
 void file_destroy(struct file *f);
 
@@ -58,6 +74,17 @@ void file_close(struct file *f);
 
 /* Whether it begins as gzip, xz, zstd and bzip2 files do. */
 bool file_is_compressed(const struct file *f);
+
+/*
+ * From now on what is read is what gzip has compressed in it.  How much that
+ * is shows when it is read: until then its size is what was read of it.
+ *
+ * Returns 0; -EMEDIUMTYPE: compressed otherwise; -ENOMEM, -EIO ...
+ */
+int file_inflate(struct file *f) __attribute__((warn_unused_result));
+
+/* Brings f->head up to date, which the offset may have outgrown. */
+void file_note_head(struct file *f);
 
 /* Recognises the format from the first lines of the file. */
 void file_recognise(struct file *f);
@@ -90,8 +117,32 @@ void file_abandon(struct file *f);
 struct follow_decision file_look(struct file *f, const char *path,
     bool *ret_has_changed);
 
-/* After a truncation: what was unread is gone, and it begins at byte 0. */
+/*
+ * After a truncation: what was unread is gone, and it begins at byte 0; or at
+ * its end, where what is left of it is how it began, which was read.
+ */
 void file_restart(struct file *f);
+
+/* Whether f has, before the offset of a, what makes that anchor. */
+bool file_has_anchor(const struct file *f, const struct file_anchor *a);
+
+/*
+ * Whether f, another file, is known with what comes after it: the same text up
+ * to where that was read (or was cut).  Of a compressed one all up to there is
+ * inflated, if it begins like known.
+ */
+bool file_continues(const struct file *f, const struct file *known,
+    const struct file_anchor *at);
+
+/*
+ * Reading goes on in f where it stopped in known: behind this anchor, which f
+ * has, or at the end of f where that is only known's beginning.
+ */
+void file_resume(struct file *f, const struct file *known,
+    const struct file_anchor *at);
+
+/* Whether f, which is shorter than what was read of known, is how it began. */
+bool file_begins(const struct file *f, const struct file *known);
 
 /*
  * Read on, up to the size at the last look or to max_bytes, whichever comes

@@ -69,6 +69,14 @@ paths_is_glob(const char *path)
 }
 
 bool
+paths_is_match(const char *argument, const char *path)
+{
+	return !strcmp(argument, path) ||
+	    (paths_is_glob(argument) &&
+		!fnmatch(argument, path, FNM_PATHNAME | FNM_PERIOD));
+}
+
+bool
 paths_is_excluded(const char *path, char *const patterns[], size_t n)
 {
 	size_t i;

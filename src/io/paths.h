@@ -24,6 +24,9 @@ int paths_add(struct paths *p, const char *path)
 /* Whether path has one of the characters of glob(7). */
 bool paths_is_glob(const char *path);
 
+/* Whether path is argument, or one that argument, a glob, matches. */
+bool paths_is_match(const char *argument, const char *path);
+
 /*
  * Whether one of n fnmatch(3) patterns is for path: those with a slash for all
  * of it, the others for its last part.

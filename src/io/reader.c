@@ -17,6 +17,7 @@ struct reader {
 	size_t n_files;
 	size_t n_open_files; /* with a descriptor */
 	void *by_id; /* tsearch(3): struct reader_file */
+	bool has_started; /* everything was read once */
 	char buffer[BOUNDS_READ_BYTES];
 };
 
@@ -78,15 +79,12 @@ reader_is_full(const struct reader *r)
 	    r->n_open_files >= r->options.max_open_files;
 }
 
-struct reader_file *
-reader_add(struct reader_source *s, struct file *file)
+static struct reader_file *
+add(struct reader_source *s, struct file *file)
 {
 	struct reader *r = s->reader;
-	struct reader_file *f;
+	struct reader_file *f = calloc(1, sizeof(*f));
 
-	if (reader_is_full(r))
-		return NULL;
-	f = calloc(1, sizeof(*f));
 	if (!f)
 		return NULL;
 	f->source = s;
@@ -98,9 +96,24 @@ reader_add(struct reader_source *s, struct file *file)
 	}
 	TAILQ_INSERT_TAIL(&r->files, f, entry);
 	r->n_files++;
-	r->n_open_files++;
 	file_begin(file);
 	return f;
+}
+
+struct reader_file *
+reader_add(struct reader_source *s, struct file *file)
+{
+	struct reader_file *f = reader_is_full(s->reader) ? NULL : add(s, file);
+
+	if (f)
+		s->reader->n_open_files++;
+	return f;
+}
+
+struct reader_file *
+reader_remember(struct reader_source *s, struct file *file)
+{
+	return s->reader->n_files < BOUNDS_FILES ? add(s, file) : NULL;
 }
 
 void
@@ -172,6 +185,7 @@ reader_forget(struct reader_file *f)
 
 	file_abandon(f->file);
 	reader_close(f);
+	r->options.on_change(r->options.arg);
 	(void)tdelete(f, &r->by_id, compare_ids);
 	TAILQ_REMOVE(&r->files, f, entry);
 	r->n_files--;
@@ -274,18 +288,36 @@ lose(struct reader_file *f, int error)
 		o->on_lost(o->arg, place, error);
 }
 
+/* Series that come from here on were created now. */
+static void
+tell_time(struct registry *r)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_REALTIME, &t);
+	registry_lock(r);
+	registry_set_now(r,
+	    (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+	registry_unlock(r);
+}
+
 static void
 read_now(struct reader_file *f, uint64_t max_bytes)
 {
 	struct reader *r = f->source->reader;
-	int error = file_read(f->file, r->buffer, max_bytes);
+	uint64_t before = f->file->known.offset;
+	int error;
 
+	tell_time(r->metrics->registry);
+	error = file_read(f->file, r->buffer, max_bytes);
+	if (f->file->known.offset != before)
+		r->options.on_change(r->options.arg);
 	tell_format(f);
 	if (error && error != f->error && error != -ENOMEM)
 		reader_tell(f->source, EVENT_UNREADABLE, f->file->path, NULL,
 		    error);
 	f->error = error;
-	if (error == -ESTALE)
+	if (error == -ESTALE || error == -EBADMSG)
 		lose(f, error);
 	else if (error)
 		need_poll(r); /* nothing is lost: it is read on from there */
@@ -314,11 +346,14 @@ idle_came(uv_idle_t *idle)
 	struct reader_file *f = find_behind(r);
 
 	if (f) {
-		TAILQ_REMOVE(&r->files, f, entry);
-		TAILQ_INSERT_TAIL(&r->files, f, entry);
+		if (r->has_started) {
+			TAILQ_REMOVE(&r->files, f, entry);
+			TAILQ_INSERT_TAIL(&r->files, f, entry);
+		}
 		read_now(f, BOUNDS_TURN_BYTES);
 		return;
 	}
+	r->has_started = true;
 	(void)uv_idle_stop(idle);
 	r->options.on_caught_up(r->options.arg);
 }
@@ -334,9 +369,42 @@ reader_read(struct reader_file *f)
 {
 	struct reader *r = f->source->reader;
 
-	read_now(f, BOUNDS_READ_BYTES);
+	if (r->has_started)
+		read_now(f, BOUNDS_READ_BYTES);
+	else
+		f->file->is_behind = true;
 	if (f->file->is_behind)
 		(void)uv_idle_start(&r->idle, idle_came);
+}
+
+static int
+compare_ages(const void *a, const void *b)
+{
+	struct timespec x = (*(struct reader_file *const *)a)->file->modified;
+	struct timespec y = (*(struct reader_file *const *)b)->file->modified;
+
+	if (x.tv_sec != y.tv_sec)
+		return x.tv_sec < y.tv_sec ? -1 : 1;
+	return (x.tv_nsec > y.tv_nsec) - (x.tv_nsec < y.tv_nsec);
+}
+
+void
+reader_start(struct reader *r)
+{
+	struct reader_file **files = calloc(r->n_files + 1,
+	    sizeof(struct reader_file *));
+	struct reader_file *f;
+	size_t n = 0, i;
+
+	if (!files)
+		return; /* then in the order in which they were found */
+	TAILQ_FOREACH(f, &r->files, entry)
+		files[n++] = f;
+	qsort(files, n, sizeof(struct reader_file *), compare_ages);
+	TAILQ_INIT(&r->files);
+	for (i = 0; i < n; i++)
+		TAILQ_INSERT_TAIL(&r->files, files[i], entry);
+	free(files);
 }
 
 enum follow_place
@@ -352,12 +420,15 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 			    d.lost_bytes);
 		break;
 	case FOLLOW_TRUNCATED:
-		if (d.lost_bytes)
+		if (!f->source->reader->options.on_cut(
+			f->source->reader->options.arg, f) &&
+		    d.lost_bytes)
 			reader_count(f->source, METRICS_LOST_BYTES, "truncated",
 			    d.lost_bytes);
 		reader_count(f->source, METRICS_ROTATIONS, "truncated", 1);
 		reader_tell(f->source, EVENT_TRUNCATED, f->file->path, NULL, 0);
 		file_restart(f->file);
+		f->was_cut = true;
 		has_changed = true;
 		break;
 	case FOLLOW_WAIT:
@@ -390,6 +461,27 @@ forget_oldest(struct reader_source *s)
 		reader_forget(oldest);
 }
 
+/* It may come back to a path: it must be known as read. */
+static void
+finish(struct reader_file *f)
+{
+	f->is_finishing = false;
+	reader_tell(f->source, EVENT_FINISHED, f->file->path, NULL, 0);
+	reader_close(f);
+	forget_oldest(f->source);
+}
+
+/* Finished ones may be forgotten on the way, open ones not. */
+static struct reader_file *
+next_open(const struct reader_file *f)
+{
+	struct reader_file *next = TAILQ_NEXT(f, entry);
+
+	while (next && next->file->fd < 0)
+		next = TAILQ_NEXT(next, entry);
+	return next;
+}
+
 static void
 look_held(struct reader_file *f)
 {
@@ -400,17 +492,38 @@ look_held(struct reader_file *f)
 	(void)reader_look(f, NULL, &has_changed);
 	if (has_changed || f->file->is_behind)
 		f->quiet_since_ms = now_ms;
-	if (f->file->fd >= 0) {
-		if (f->file->is_stalled ||
-		    !follow_finished(f->quiet_since_ms, now_ms, BOUNDS_HOLD_MS))
-			return;
-		file_read_rest(f->file, r->buffer);
-		abandon(f);
-		reader_tell(f->source, EVENT_FINISHED, f->file->path, NULL, 0);
-		reader_close(f);
+	if (f->file->fd < 0) {
+		forget_oldest(f->source); /* it was lost */
+		return;
 	}
-	/* It may come back to a path: it must be known as read. */
-	forget_oldest(f->source);
+	if (f->file->is_stalled ||
+	    !follow_finished(f->quiet_since_ms, now_ms, BOUNDS_HOLD_MS)) {
+		f->is_finishing = false;
+		f->is_saved = false;
+		return;
+	}
+	if (f->is_finishing)
+		return; /* until it is saved */
+	file_read_rest(f->file, r->buffer);
+	abandon(f);
+	f->is_finishing = true;
+	r->options.on_change(r->options.arg);
+	if (r->options.on_finished)
+		r->options.on_finished(r->options.arg);
+	else
+		finish(f);
+}
+
+void
+reader_saved(struct reader *r)
+{
+	struct reader_file *f, *next;
+
+	for (f = TAILQ_FIRST(&r->files); f; f = next) {
+		next = next_open(f);
+		if (f->is_finishing && f->is_saved)
+			finish(f);
+	}
 }
 
 void
@@ -421,10 +534,7 @@ reader_look_held(struct reader *r)
 	for (f = TAILQ_FIRST(&r->files); f; f = next) {
 		bool is_held = !f->place && f->file->fd >= 0;
 
-		/* A finished one may be forgotten, the next held one not. */
-		next = TAILQ_NEXT(f, entry);
-		while (next && next->file->fd < 0)
-			next = TAILQ_NEXT(next, entry);
+		next = next_open(f);
 		if (is_held)
 			look_held(f);
 	}

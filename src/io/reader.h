@@ -46,6 +46,9 @@ struct reader_file {
 	struct file *file; /* owned; its descriptor is -1 once finished */
 	int error; /* of the last read, as it was told; 0: none */
 	bool is_copy; /* finished, and whatever is added to it is no news */
+	bool is_finishing; /* read to its end; let go by reader_saved() */
+	bool is_saved; /* as finished */
+	bool was_cut; /* truncated; reset by who looks for what came with it */
 	uint64_t quiet_since_ms;
 	unsigned generation; /* the tailer's: the look at a glob that saw it */
 };
@@ -58,6 +61,18 @@ struct reader_options {
 	void (*on_caught_up)(void *arg); /* no file is behind any more */
 	/* A file was lost to an error; its place has no current file now. */
 	void (*on_lost)(void *arg, struct place *place, int error);
+	/*
+	 * A file was truncated: its anchor is still the old one.  Returns
+	 * whether what was unread is read elsewhere, and so is not lost.
+	 */
+	bool (*on_cut)(void *arg, struct reader_file *f);
+	/*
+	 * Files are finished; they are let go by reader_saved().  NULL: at
+	 * once.
+	 */
+	void (*on_finished)(void *arg);
+	/* Something was read or lost. */
+	void (*on_change)(void *arg);
 	void *arg; /* passed to all */
 };
 
@@ -83,6 +98,13 @@ bool reader_is_full(const struct reader *r);
  * Returns it as a file that is held, or NULL without memory or room.
  */
 struct reader_file *reader_add(struct reader_source *s, struct file *file);
+
+/*
+ * As reader_add(), of a file without a descriptor: it was finished.
+ *
+ * file  taken on success
+ */
+struct reader_file *reader_remember(struct reader_source *s, struct file *file);
 
 /* Lets go of its descriptor; what is known of it stays. */
 void reader_close(struct reader_file *f);
@@ -128,6 +150,16 @@ enum follow_place reader_look(struct reader_file *f, const char *path,
 
 /* Looks at all held files, and lets go of those that are finished. */
 void reader_look_held(struct reader *r);
+
+/*
+ * The first time, files are read in turns only, and one after the other: from
+ * this call on, made when all are added, in the order in which they were last
+ * written to.
+ */
+void reader_start(struct reader *r);
+
+/* What was finished when on_finished() was called may be let go. */
+void reader_saved(struct reader *r);
 
 /* Whether files are behind, and are being read in turns. */
 bool reader_is_behind(const struct reader *r);

@@ -1,78 +1,315 @@
 #include "io/rotated.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "io/paths.h"
+
+/* Whether the first len bytes of suffix are what a rotation adds to a name. */
+static bool
+is_suffix(const char *suffix, size_t len)
+{
+	if (len == 4 && !memcmp(suffix, ".old", 4))
+		return true;
+	return len > 1 && strchr(".-_", suffix[0]) &&
+	    strspn(suffix, ".-_0123456789T:") >= len &&
+	    (suffix[0] == '.' || strspn(suffix + 1, "0123456789") >= 4);
+}
+
+static size_t
+length_without_gz(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len > 3 && !strcmp(name + len - 3, ".gz") ? len - 3 : len;
+}
 
 bool
 rotated_is_name(const char *name, const char *stem)
 {
-	size_t len = strlen(stem);
+	size_t stem_len = strlen(stem);
+	size_t len = length_without_gz(name);
 
-	if (strncmp(name, stem, len) != 0 || !name[len])
+	if (len < stem_len || strncmp(name, stem, stem_len) != 0)
 		return false;
-	name += len;
-	if (!strcmp(name, ".old"))
-		return true;
-	return strchr(".-_", name[0]) &&
-	    strspn(name, ".-_0123456789T:") == strlen(name) &&
-	    (name[0] == '.' || strspn(name + 1, "0123456789") >= 4);
+	return len == stem_len ? name[len] != '\0'
+			       : is_suffix(name + stem_len, len - stem_len);
 }
+
+/* The length of the log's name in that of one of its rotated files. */
+static size_t
+stem_length(const char *name)
+{
+	size_t len = length_without_gz(name);
+	size_t i;
+
+	for (i = 1; i < len; i++) {
+		if (is_suffix(name + i, len - i))
+			return i;
+	}
+	return len;
+}
+
+char *
+rotated_log(const char *path)
+{
+	const char *name = paths_name(path);
+
+	return strndup(path, (size_t)(name - path) + stem_length(name));
+}
+
+/*
+ * When what is in a compressed file was last written: gzip keeps that as the
+ * file's own time, and in its header (RFC 1952, 2.3.1: four bytes from the
+ * fifth on; 0: not known).
+ */
+static void
+note_original_time(struct file *f)
+{
+	unsigned char h[8];
+	uint32_t seconds;
+
+	if (pread(f->fd, h, sizeof(h), 0) != sizeof(h))
+		return;
+	seconds = h[4] | (uint32_t)h[5] << 8 | (uint32_t)h[6] << 16 |
+	    (uint32_t)h[7] << 24;
+	if (seconds && (time_t)seconds < f->modified.tv_sec)
+		f->modified = (struct timespec){ seconds, 999999999 };
+}
+
+/* Returns it, or NULL where it has no text. */
+static struct file *
+open_text(const char *path, struct ingest_source *source)
+{
+	struct file *f;
+
+	if (file_open(path, source, &f))
+		return NULL;
+	if (!file_is_compressed(f))
+		return f;
+	note_original_time(f);
+	if (!file_inflate(f))
+		return f;
+	file_destroy(f);
+	return NULL;
+}
+
+static bool
+is_before(struct timespec a, struct timespec b)
+{
+	return a.tv_sec < b.tv_sec ||
+	    (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
+
+/*
+ * One entry of a directory in which a log lies.  Returns whether to go on.
+ *
+ * log  its path there
+ */
+typedef bool (*entry_fn)(void *arg, const char *log, const char *directory,
+    const struct dirent *entry);
+
+static bool
+walk_directory(const char *log, entry_fn see, void *arg)
+{
+	char *directory = paths_parent(log);
+	DIR *d = directory ? opendir(directory) : NULL;
+	const struct dirent *e;
+	bool goes_on = true;
+
+	while (goes_on && d && (e = readdir(d)))
+		goes_on = see(arg, log, directory, e);
+	if (d)
+		(void)closedir(d);
+	free(directory);
+	return goes_on;
+}
+
+/* The directories of path and of what it links to. */
+static void
+walk(const char *path, entry_fn see, void *arg)
+{
+	char *target = realpath(path, NULL);
+	struct stat st;
+
+	if (walk_directory(path, see, arg) && target && !lstat(path, &st) &&
+	    S_ISLNK(st.st_mode))
+		(void)walk_directory(target, see, arg);
+	free(target);
+}
+
+static char *
+join(const char *directory, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
+}
+
+struct visit {
+	struct timespec since;
+	struct ingest_source *source;
+	size_t n;
+	struct file **files;
+};
 
 static bool
 came_after(const struct file *f, struct timespec since)
 {
-	struct timespec born = f->born.tv_sec ? f->born : f->modified;
-
-	if (!f->known.size_bytes || file_is_compressed(f))
+	/* What was compressed just now may have been written long ago. */
+	if (f->gunzip && is_before(f->modified, since))
 		return false;
-	return born.tv_sec > since.tv_sec ||
-	    (born.tv_sec == since.tv_sec && born.tv_nsec >= since.tv_nsec);
+	/* It may yet be written to, unless that is gzip doing its work. */
+	if (!f->known.size_bytes && f->path[length_without_gz(f->path)])
+		return false;
+	return !is_before(f->born.tv_sec ? f->born : f->modified, since);
 }
 
-static void
-visit_beside(const char *path, struct timespec since,
-    struct ingest_source *source, rotated_fn take, void *arg)
+/* While the file that is being compressed is there, that is read. */
+static bool
+is_beside_original(const struct file *f)
 {
-	char *directory = paths_parent(path);
-	DIR *d = directory ? opendir(directory) : NULL;
-	const struct dirent *e;
+	char *original = strndup(f->path, length_without_gz(f->path));
+	bool is_there = original && f->gunzip && strcmp(original, f->path) &&
+	    !access(original, F_OK);
 
-	while (d && (e = readdir(d))) {
-		struct file *file;
-		char *beside;
-		int error;
+	free(original);
+	return is_there;
+}
 
-		if (!rotated_is_name(e->d_name, paths_name(path)) ||
-		    asprintf(&beside, "%s/%s", directory, e->d_name) < 0)
-			continue;
-		error = file_open(beside, source, &file);
-		free(beside);
-		if (error)
-			continue;
-		if (came_after(file, since))
-			take(arg, file);
-		else
-			file_destroy(file);
-	}
-	if (d)
-		(void)closedir(d);
-	free(directory);
+static bool
+visit_entry(void *arg, const char *log, const char *directory,
+    const struct dirent *entry)
+{
+	struct visit *v = arg;
+	struct file **files;
+	struct file *f;
+	char *path;
+
+	if (!rotated_is_name(entry->d_name, paths_name(log)))
+		return true;
+	path = join(directory, entry->d_name);
+	f = path ? open_text(path, v->source) : NULL;
+	free(path);
+	if (!f)
+		return true;
+	files = reallocarray(v->files, v->n + 1, sizeof(*files));
+	if (files)
+		v->files = files;
+	if (files && came_after(f, v->since) && !is_beside_original(f))
+		files[v->n++] = f;
+	else
+		file_destroy(f);
+	return true;
+}
+
+static int
+compare_ages(const void *a, const void *b)
+{
+	struct timespec x = (*(struct file *const *)a)->modified;
+	struct timespec y = (*(struct file *const *)b)->modified;
+
+	return is_before(x, y) ? -1 : is_before(y, x);
 }
 
 void
 rotated_visit(const char *path, struct timespec since,
     struct ingest_source *source, rotated_fn take, void *arg)
 {
-	char *target = realpath(path, NULL);
-	struct stat st;
+	struct visit v = { since, source, 0, NULL };
+	size_t i;
 
-	visit_beside(path, since, source, take, arg);
-	if (target && !lstat(path, &st) && S_ISLNK(st.st_mode))
-		visit_beside(target, since, source, take, arg);
-	free(target);
+	walk(path, visit_entry, &v);
+	qsort(v.files, v.n, sizeof(struct file *), compare_ages);
+	for (i = 0; i < v.n; i++)
+		take(arg, v.files[i]);
+	free(v.files);
+}
+
+struct find {
+	const struct file *known;
+	const struct file_anchor *at; /* NULL: by identity */
+	struct ingest_source *source;
+	struct file *found;
+};
+
+/* Without an anchor there is but the inode, which others may use by now. */
+static bool
+may_be(const struct find *find, const char *path, const struct dirent *entry)
+{
+	char *log = rotated_log(path);
+	bool is_rotated = log &&
+	    rotated_is_name(entry->d_name, paths_name(log));
+
+	free(log);
+	if (find->at)
+		return is_rotated;
+	return entry->d_ino == find->known->known.id.inode &&
+	    (find->known->anchor.len || is_rotated);
+}
+
+static bool
+is_same(const struct file *f, const struct file *known)
+{
+	if (f->known.id.inode != known->known.id.inode)
+		return false;
+	if (!known->anchor.len)
+		return f->known.id.device == known->known.id.device &&
+		    f->known.size_bytes >= known->known.offset;
+	return file_has_anchor(f, &known->anchor) || file_begins(f, known);
+}
+
+static bool
+find_entry(void *arg, const char *log, const char *directory,
+    const struct dirent *entry)
+{
+	struct find *find = arg;
+	const struct file *known = find->known;
+	struct file *f;
+	char *path;
+
+	if (!may_be(find, log, entry))
+		return true;
+	path = join(directory, entry->d_name);
+	f = path ? open_text(path, find->source) : NULL;
+	free(path);
+	if (!f)
+		return true;
+	if (find->at ? file_continues(f, known, find->at) : is_same(f, known))
+		find->found = f;
+	else
+		file_destroy(f);
+	return !find->found;
+}
+
+struct file *
+rotated_find_id(const char *path, const struct file *known,
+    struct ingest_source *source)
+{
+	struct find find = { known, NULL, source, NULL };
+	struct file *f = open_text(path, source);
+
+	if (f && is_same(f, known))
+		find.found = f;
+	else
+		file_destroy(f);
+	if (!find.found)
+		walk(path, find_entry, &find);
+	return find.found;
+}
+
+struct file *
+rotated_find_rest(const char *path, const struct file *known,
+    const struct file_anchor *at, struct ingest_source *source)
+{
+	struct find find = { known, at, source, NULL };
+
+	if (at->len)
+		walk(path, find_entry, &find);
+	return find.found;
 }

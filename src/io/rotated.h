@@ -1,15 +1,14 @@
 /*
- * Files that came to a path and were rotated away again between two looks, so
- * that no descriptor of theirs was ever had.
+ * What lies beside a log: files that were at its path, or copies of what was,
+ * under the names that rotations give, compressed by gzip or not.
  *
- *	access.log      B, which a look finds in place of A
- *	access.log.1    M: came after the last look
- *	access.log.2    A, which is held
- *	access.log.3    older: read, or there, long before
+ *	access.log        B, which a look finds in place of A
+ *	access.log.1      M: came after the last look; read whole
+ *	access.log.2.gz   A, which was read to some offset; has the rest of it
+ *	access.log.3.gz   older: read, or there, long before
  *
- * They are found beside the log (and beside what it links to), under its name
- * with what a rotation adds to it, younger than the last look that found a
- * file of ours at the path.
+ * They are looked for in the directory of the log, and in that of the file
+ * that it links to.
  */
 #ifndef ACCESSLOG_ROTATED_H
 #define ACCESSLOG_ROTATED_H
@@ -20,18 +19,53 @@
 typedef void (*rotated_fn)(void *arg, struct file *file);
 
 /*
+ * Files that came to the path and were rotated away again between two looks,
+ * so that no descriptor of theirs was ever had; the oldest first.
+ *
  * path    of the log
- * since   of that look, by the clock of the file system's time stamps
+ * since   of the first look, by the clock of the file system's time stamps
  * source  of the files that are found
  *
- * What cannot be opened, is empty or compressed is passed over.
+ * A file came after that look if it was made after it; a compressed one, if
+ * what is in it was last written after it.  What cannot be opened or is
+ * compressed otherwise is passed over, and so is what is compressed from a
+ * file that is still there.
  */
 void rotated_visit(const char *path, struct timespec since,
     struct ingest_source *source, rotated_fn take, void *arg);
 
 /*
- * Whether name is stem with what a rotation adds: ".1", "-20260131", ".old".
- * "_443" and "-2" are other logs.  Both are paths, or both are last parts.
+ * The file of this identity, whatever its name.
+ *
+ * known   has anchor at known->known.offset; where that is 0 the device must be
+ *         the same, else it may have another number since a restart
+ *
+ * Returns it, opened and inflated, at offset 0; or NULL.
+ */
+struct file *rotated_find_id(const char *path, const struct file *known,
+    struct ingest_source *source);
+
+/*
+ * The file under a rotation's name that has what was read of known up to this
+ * anchor, and what comes after it: a copy, or the same compressed.
+ *
+ * path  of the log, or of one of its rotated files
+ *
+ * Returns it, opened and inflated, at offset 0; or NULL.
+ */
+struct file *rotated_find_rest(const char *path, const struct file *known,
+    const struct file_anchor *at, struct ingest_source *source);
+
+/*
+ * The path of the log that this one is rotated from; itself where it is not.
+ * Owned by the caller; NULL without memory.
+ */
+char *rotated_log(const char *path) __attribute__((warn_unused_result));
+
+/*
+ * Whether name is stem with what a rotation adds: ".1", "-20260131", ".old",
+ * and ".gz" behind it or alone.  "_443" and "-2" are other logs.  Both are
+ * paths, or both are last parts.
  */
 bool rotated_is_name(const char *name, const char *stem);
 

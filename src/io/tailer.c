@@ -1,7 +1,6 @@
 #include "io/tailer.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,28 +12,13 @@
 
 #include <uv.h>
 
-#include "io/file.h"
 #include "io/paths.h"
-#include "io/reader.h"
-#include "io/rotated.h"
+#include "io/place.h"
+#include "io/resume.h"
 #include "io/watch.h"
-
-/*
- * Symbolic links on the way to a file, each in a directory to watch; links
- * beyond that are noticed by the next scrape.
- */
-#define MAX_DIRECTORIES 8
 
 /* A finished file that so many looks at its glob did not find is forgotten. */
 #define MISSED_LOOKS 3
-
-enum place_state {
-	PLACE_NEW, /* not looked at yet */
-	PLACE_FOLLOWING,
-	PLACE_MISSING,
-	PLACE_UNREADABLE,
-	PLACE_IGNORED, /* compressed, a copy, or followed elsewhere */
-};
 
 /* The values of the label `state`, for places and for files without one. */
 enum files_state {
@@ -47,44 +31,18 @@ enum files_state {
 	FILES_N,
 };
 
-struct source;
-
-struct place {
-	TAILQ_ENTRY(place) entry;
-	struct source *source;
-	char *path;
-	struct reader_file *current; /* or NULL */
-	enum place_state state;
-	int error; /* of PLACE_UNREADABLE, as it was reported */
-	bool had_file;
-	/* When the path last led to a file of ours; tv_sec 0: never. */
-	struct timespec seen;
-	unsigned generation;
-	/* What was ignored, to notice when it is another. */
-	struct follow_id ignored;
-	uint64_t ignored_size_bytes;
-	bool is_undecided; /* too short to tell whether it is a copy */
-	size_t n_dirs;
-	struct watch_dir *dirs[MAX_DIRECTORIES];
-};
-
 struct source {
 	TAILQ_ENTRY(source) entry;
 	struct tailer *tailer;
-	struct reader_source reader;
+	struct place_source base;
 	size_t index; /* of the ingest source, until the commit */
 	char *name;
 	char *argument;
 	struct paths excludes;
 	struct source *first; /* of the same name: where files are counted */
-	bool is_stale; /* not added again, and about to go */
-	bool is_glob;
-	bool has_started; /* what appears from now on is read from byte 0 */
-	unsigned generation; /* looks at the glob */
 	size_t n_matches; /* of the last one */
 	uint64_t turn; /* the watch's, of the last look at the glob */
 	uint64_t signature; /* of the directories at the last look, or 0 */
-	void *by_path; /* tsearch(3): struct place */
 	size_t n_dirs;
 	struct watch_dir **dirs; /* of a glob */
 	uint64_t n_files[FILES_N]; /* counted by tailer_publish() */
@@ -95,416 +53,33 @@ struct tailer {
 	struct tailer_options options;
 	struct watch *watch;
 	struct reader *reader;
+	struct resume *resume; /* until the first commit; NULL: nothing */
+	bool has_committed;
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(source_list, source) sources;
 	struct source_list added; /* between begin and commit */
-	TAILQ_HEAD(place_list, place) places;
+	struct places places;
 };
 
 static struct source *
-source_of(struct reader_source *s)
+source_of(struct place_source *s)
 {
-	return (struct source *)(void *)((char *)s -
-	    offsetof(struct source, reader));
-}
-
-static int
-compare_paths(const void *a, const void *b)
-{
-	return strcmp(((const struct place *)a)->path,
-	    ((const struct place *)b)->path);
+	return (
+	    struct source *)(void *)((char *)s - offsetof(struct source, base));
 }
 
 static void retry_came(uv_timer_t *timer);
 
 /* What cannot be read now is tried again, by a timer that runs until it can. */
 static void
-need_retry(struct tailer *t)
+need_retry(void *arg)
 {
+	struct tailer *t = arg;
+
 	if (!uv_is_active((uv_handle_t *)&t->retry))
 		(void)uv_timer_start(&t->retry, retry_came, BOUNDS_POLL_MS,
 		    BOUNDS_POLL_MS);
-}
-
-static void
-set_state(struct place *p, enum place_state state, int error,
-    enum event_kind event)
-{
-	bool is_told = p->state == state && p->error == error;
-
-	p->state = state;
-	p->error = error;
-	if (!is_told)
-		reader_tell(&p->source->reader, event, p->path, NULL, error);
-}
-
-/* Watches the directories that lead to the place. */
-static void
-watch_place(struct place *p)
-{
-	struct watch_dir *dirs[MAX_DIRECTORIES];
-	struct paths paths;
-	size_t i, n = 0;
-
-	if (paths_directories(p->path, &paths)) {
-		need_retry(p->source->tailer);
-		return; /* out of memory: what was watched stays watched */
-	}
-	for (i = 0; i < paths.n && n < MAX_DIRECTORIES; i++) {
-		if (!watch_acquire(p->source->tailer->watch, paths.items[i],
-			&dirs[n]))
-			n++;
-	}
-	paths_release(&paths);
-	for (i = 0; i < p->n_dirs; i++)
-		watch_release(p->dirs[i]);
-	memcpy(p->dirs, dirs, n * sizeof(*dirs));
-	p->n_dirs = n;
-}
-
-static bool
-watched_through(const struct place *p, const struct watch_dir *dir)
-{
-	size_t i;
-
-	for (i = 0; i < p->n_dirs; i++) {
-		if (p->dirs[i] == dir)
-			return true;
-	}
-	return false;
-}
-
-static void
-make_current(struct place *p, struct reader_file *f)
-{
-	f->place = p;
-	p->current = f;
-	p->had_file = true;
-	watch_place(p);
-	set_state(p, PLACE_FOLLOWING, 0, EVENT_FOLLOWING);
-}
-
-static void
-ignore(struct place *p, const struct file *file, enum event_kind why)
-{
-	p->is_undecided = false;
-	p->ignored = file->known.id;
-	p->ignored_size_bytes = file->known.size_bytes;
-	if (!p->n_dirs)
-		watch_place(p);
-	if (file->known.size_bytes)
-		set_state(p, PLACE_IGNORED, 0, why);
-	else
-		p->state = PLACE_IGNORED; /* nothing to tell yet */
-}
-
-/* Whether the new file is a copy of one that is followed beside it. */
-static enum file_copy
-find_original(const struct place *p, const struct file *file)
-{
-	char *directory = paths_parent(p->path);
-	enum file_copy answer = FILE_IS_NO_COPY;
-	struct reader_file *f;
-	bool has_changed;
-
-	TAILQ_FOREACH(f, reader_files(p->source->tailer->reader), entry) {
-		char *other;
-		enum file_copy one;
-		bool is_beside;
-
-		if (answer == FILE_IS_COPY || f->source != &p->source->reader)
-			continue;
-		other = paths_parent(f->file->path);
-		is_beside = directory && other && !strcmp(directory, other);
-		free(other);
-		if (!is_beside)
-			continue;
-		one = file_compare(file, f->file);
-		/* It may have been cut since it was looked at: what then? */
-		if (one == FILE_IS_NO_COPY && f->file->fd >= 0) {
-			(void)reader_look(f, NULL, &has_changed);
-			one = file_compare(file, f->file);
-		}
-		if (one != FILE_IS_NO_COPY)
-			answer = one;
-	}
-	free(directory);
-	return answer;
-}
-
-/* Whether p has the name that a rotation gives to the file of another place. */
-static bool
-is_rotated_place(const struct place *p)
-{
-	const struct place *other;
-
-	TAILQ_FOREACH(other, &p->source->tailer->places, entry) {
-		if (rotated_is_name(p->path, other->path))
-			return true;
-	}
-	return false;
-}
-
-static bool
-is_place(const struct tailer *t, const char *path)
-{
-	const struct place *p;
-
-	TAILQ_FOREACH(p, &t->places, entry) {
-		if (!strcmp(p->path, path))
-			return true;
-	}
-	return false;
-}
-
-/* A file that came and went between two looks is read as if it were held. */
-static void
-take_rotated(void *arg, struct file *file)
-{
-	const struct place *p = arg;
-	struct reader_source *s = &p->source->reader;
-	struct reader_file *f = NULL;
-
-	if (!reader_find(s->reader, file->known.id) &&
-	    !is_place(p->source->tailer, file->path) &&
-	    find_original(p, file) != FILE_IS_COPY)
-		f = reader_add(s, file);
-	if (!f) {
-		file_destroy(file);
-		return;
-	}
-	reader_hold(f);
-	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
-	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
-	reader_read(f);
-}
-
-/*
- * A copy is known from then on as a file that was read to its end, and will be
- * so under each name that later rotations give it.  Takes file if it can.
- */
-static bool
-remember_copy(struct source *s, struct file *file)
-{
-	struct reader_file *f;
-
-	file_mark_read(file);
-	f = reader_add(&s->reader, file);
-	if (!f)
-		return false;
-	f->generation = s->generation;
-	f->is_copy = true;
-	reader_close(f);
-	return true;
-}
-
-/*
- * A file that is known by its identity is never read twice: it is the same
- * file under a new name.  Returns whether that settles the place.
- */
-static bool
-adopt(struct place *p, struct reader_file *known, struct file *file)
-{
-	if (source_of(known->source)->is_stale) {
-		reader_move(known, &p->source->reader);
-	} else if (known->place && known->place != p) {
-		ignore(p, file, EVENT_DUPLICATE);
-		return true;
-	}
-	/* It was let go.  Has it grown, or is the inode used anew? */
-	if (known->file->fd < 0 && !reader_reopen(known, file)) {
-		reader_forget(known);
-		return false;
-	}
-	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
-		known->is_copy = false; /* it is the log now */
-		file_recognise(known->file);
-	}
-	if (known->is_copy) {
-		file_mark_read(known->file);
-		reader_close(known);
-		ignore(p, file, EVENT_COPY);
-		return true;
-	}
-	free(known->file->path);
-	known->file->path = file->path;
-	file->path = NULL;
-	make_current(p, known);
-	reader_read(known);
-	return true;
-}
-
-/* Opens what is at the path.  Returns whether something has changed. */
-static bool
-open_place(struct place *p)
-{
-	struct tailer *t = p->source->tailer;
-	enum file_copy copy = FILE_IS_NO_COPY;
-	struct reader_file *f;
-	struct file *file;
-	struct stat st;
-	int error;
-
-	if (p->state == PLACE_IGNORED && !p->is_undecided &&
-	    !stat(p->path, &st) && p->ignored.device == st.st_dev &&
-	    p->ignored.inode == st.st_ino &&
-	    p->ignored_size_bytes == (uint64_t)st.st_size) {
-		f = reader_find(t->reader, p->ignored);
-		if (!f || (f->place && !source_of(f->source)->is_stale))
-			return false;
-	}
-	error = file_open(p->path, p->source->reader.ingest, &file);
-	if (error == -ENOENT || error == -ENOTDIR) {
-		bool is_new = p->state != PLACE_MISSING;
-
-		set_state(p, PLACE_MISSING, 0, EVENT_MISSING);
-		if (is_new || !p->n_dirs)
-			watch_place(p);
-		return false;
-	}
-	if (error) {
-		if (p->state != PLACE_UNREADABLE)
-			watch_place(p);
-		set_state(p, PLACE_UNREADABLE, error, EVENT_UNREADABLE);
-		need_retry(t);
-		return false;
-	}
-
-	f = reader_find(t->reader, file->known.id);
-	if (f && adopt(p, f, file)) {
-		file_destroy(file);
-		return true;
-	}
-	if (p->source->is_glob && p->source->has_started &&
-	    (!p->had_file || is_rotated_place(p)))
-		copy = find_original(p, file);
-	if (copy != FILE_IS_NO_COPY) {
-		ignore(p, file, EVENT_COPY);
-		p->is_undecided = copy == FILE_MAY_BE_COPY;
-		if (copy == FILE_MAY_BE_COPY || !remember_copy(p->source, file))
-			file_destroy(file);
-		return false;
-	}
-	if (file_is_compressed(file)) {
-		ignore(p, file, EVENT_COMPRESSED);
-		file_destroy(file);
-		return false;
-	}
-	if (!p->source->has_started && !t->options.from_start)
-		file_seek_end(file);
-	f = reader_add(&p->source->reader, file);
-	if (!f) {
-		file_destroy(file);
-		set_state(p, PLACE_UNREADABLE,
-		    reader_is_full(t->reader) ? -EMFILE : -ENOMEM,
-		    EVENT_UNREADABLE);
-		need_retry(t);
-		return false;
-	}
-	f->generation = p->source->generation;
-	make_current(p, f);
-	reader_read(f);
-	return true;
-}
-
-/* Another file, or none, is at the path: its own is held. */
-static void
-leave(struct place *p, enum follow_place why)
-{
-	struct reader_file *f = p->current;
-	bool is_removed = why == FOLLOW_REMOVED;
-	struct stat st;
-	bool is_known = !is_removed && !stat(p->path, &st) &&
-	    reader_find(p->source->tailer->reader,
-		(struct follow_id){ st.st_dev, st.st_ino });
-
-	p->current = NULL;
-	reader_hold(f);
-	/* The names of rotated files move on with every rotation. */
-	if (!is_known) {
-		reader_count(&p->source->reader, METRICS_ROTATIONS,
-		    is_removed ? "removed" : "replaced", 1);
-		reader_tell(&p->source->reader,
-		    is_removed ? EVENT_REMOVED : EVENT_REPLACED, p->path, NULL,
-		    0);
-	}
-	p->state = is_removed ? PLACE_MISSING : PLACE_NEW;
-	p->error = 0;
-	watch_place(p);
-}
-
-static bool
-look_place(struct place *p)
-{
-	bool has_changed = false;
-	struct timespec now;
-
-	/* The clock of the time stamps of files. */
-	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	if (p->current) {
-		enum follow_place place = reader_look(p->current, p->path,
-		    &has_changed);
-
-		if (p->current && place == FOLLOW_STAYS) {
-			p->seen = now;
-			return has_changed;
-		}
-		if (p->current)
-			leave(p, place);
-		has_changed = true;
-	}
-	has_changed |= open_place(p);
-	if (p->current) {
-		if (p->seen.tv_sec)
-			rotated_visit(p->path, p->seen,
-			    p->source->reader.ingest, take_rotated, p);
-		p->seen = now;
-	}
-	return has_changed;
-}
-
-static void
-place_destroy(struct place *p)
-{
-	size_t i;
-
-	for (i = 0; i < p->n_dirs; i++)
-		watch_release(p->dirs[i]);
-	if (p->current)
-		reader_forget(p->current);
-	(void)tdelete(p, &p->source->by_path, compare_paths);
-	TAILQ_REMOVE(&p->source->tailer->places, p, entry);
-	free(p->path);
-	free(p);
-}
-
-/* Returns the place of this path, made if it is new; NULL without memory. */
-static struct place *
-add_place(struct source *s, const char *path)
-{
-	struct place *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return NULL;
-	p->source = s;
-	p->path = strdup(path);
-	if (!p->path || !tsearch(p, &s->by_path, compare_paths)) {
-		free(p->path);
-		free(p);
-		return NULL;
-	}
-	TAILQ_INSERT_TAIL(&s->tailer->places, p, entry);
-	return p;
-}
-
-static struct place *
-find_place(const struct source *s, const char *path)
-{
-	struct place wanted = { .path = (char *)(uintptr_t)path };
-	void *found = tfind(&wanted, &s->by_path, compare_paths);
-
-	return found ? *(struct place **)found : NULL;
 }
 
 /*
@@ -551,36 +126,36 @@ is_excluded(const struct source *s, const char *path)
 static bool
 look_match(struct source *s, char *path)
 {
-	struct place *p = find_place(s, path);
+	struct place *p = place_find(&s->base, path);
 	struct reader_file *known;
 	struct stat st;
 
 	if (p) {
-		p->generation = s->generation;
+		p->generation = s->base.generation;
 		known = p->state == PLACE_IGNORED
 		    ? reader_find(s->tailer->reader, p->ignored)
 		    : p->current;
 		if (known)
-			known->generation = s->generation;
+			known->generation = s->base.generation;
 		return false; /* it is looked at with all places */
 	}
 	/* A followed file under a new name needs no place of its own. */
 	if (!stat(path, &st)) {
 		known = reader_find(s->tailer->reader,
 		    (struct follow_id){ st.st_dev, st.st_ino });
-		if (known && !source_of(known->source)->is_stale &&
+		if (known && !place_source_of(known)->is_stale &&
 		    (known->file->fd >= 0 ||
 			known->file->known.size_bytes ==
 			    (uint64_t)st.st_size)) {
-			known->generation = s->generation;
+			known->generation = s->base.generation;
 			return false;
 		}
 	}
-	p = is_excluded(s, path) ? NULL : add_place(s, path);
+	p = is_excluded(s, path) ? NULL : place_create(&s->base, path);
 	if (!p)
 		return false;
-	p->generation = s->generation;
-	return look_place(p);
+	p->generation = s->base.generation;
+	return place_look(p);
 }
 
 /* Takes in what a glob matches now.  Returns whether something has changed. */
@@ -599,27 +174,29 @@ look_glob(struct source *s)
 		return false;
 	if (paths_glob(s->argument, &matches))
 		return false;
-	if (!matches.n && (s->generation == 0 || s->n_matches > 0))
-		reader_tell(&s->reader, EVENT_NO_MATCH, s->argument, NULL, 0);
+	if (!matches.n && (s->base.generation == 0 || s->n_matches > 0))
+		reader_tell(&s->base.reader, EVENT_NO_MATCH, s->argument, NULL,
+		    0);
 	s->n_matches = matches.n;
 	s->signature = signature;
-	s->generation++;
+	s->base.generation++;
 	for (i = 0; i < matches.n; i++)
 		has_changed |= look_match(s, matches.items[i]);
 	paths_release(&matches);
 
 	/* What no longer matches, and has nothing left to read, is forgotten. */
-	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
+	for (p = TAILQ_FIRST(&t->places.list); p; p = next_place) {
 		next_place = TAILQ_NEXT(p, entry);
-		if (p->source == s && !p->current &&
-		    p->generation != s->generation)
+		if (p->source == &s->base && !p->current &&
+		    p->generation != s->base.generation)
 			place_destroy(p);
 	}
 	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
 		next_file = TAILQ_NEXT(f, entry);
 		/* One look can miss a name that is being changed. */
-		if (f->source == &s->reader && !f->place && f->file->fd < 0 &&
-		    f->generation + MISSED_LOOKS < s->generation)
+		if (f->source == &s->base.reader && !f->place &&
+		    f->file->fd < 0 &&
+		    f->generation + MISSED_LOOKS < s->base.generation)
 			reader_forget(f);
 	}
 	return has_changed;
@@ -649,9 +226,9 @@ look_dir(void *arg, struct watch_dir *dir)
 	struct place *p;
 	bool has_changed = false;
 
-	TAILQ_FOREACH(p, &t->places, entry) {
-		if (watched_through(p, dir))
-			has_changed |= look_place(p);
+	TAILQ_FOREACH(p, &t->places.list, entry) {
+		if (place_is_watched_through(p, dir))
+			has_changed |= place_look(p);
 	}
 	TAILQ_FOREACH(s, &t->sources, entry) {
 		if (s->turn == watch_turn(t->watch) || !is_glob_dir(s, dir))
@@ -669,10 +246,10 @@ retry_came(uv_timer_t *timer)
 	struct place *p;
 	bool is_needed = false;
 
-	TAILQ_FOREACH(p, &t->places, entry) {
+	TAILQ_FOREACH(p, &t->places.list, entry) {
 		if (p->state != PLACE_UNREADABLE && p->n_dirs)
 			continue;
-		(void)look_place(p);
+		(void)place_look(p);
 		is_needed |= p->state == PLACE_UNREADABLE || !p->n_dirs;
 	}
 	if (!is_needed)
@@ -686,6 +263,30 @@ file_was_lost(void *arg, struct place *place, int error)
 	place->state = PLACE_UNREADABLE;
 	place->error = error;
 	need_retry(arg);
+}
+
+static bool
+file_was_cut(void *arg, struct reader_file *f)
+{
+	(void)arg;
+	return resume_rest(f);
+}
+
+static void
+something_changed(void *arg)
+{
+	const struct tailer *t = arg;
+
+	if (t->options.on_change)
+		t->options.on_change(t->options.arg);
+}
+
+static void
+files_are_finished(void *arg)
+{
+	const struct tailer *t = arg;
+
+	t->options.on_finished(t->options.arg);
 }
 
 static void
@@ -723,11 +324,11 @@ tailer_drain(struct tailer *t)
 	struct place *p;
 
 	watch_verify(t->watch);
-	TAILQ_FOREACH(p, &t->places, entry)
-		(void)look_place(p);
+	TAILQ_FOREACH(p, &t->places.list, entry)
+		(void)place_look(p);
 	reader_look_held(t->reader);
 	TAILQ_FOREACH(s, &t->sources, entry) {
-		if (s->is_glob)
+		if (s->base.is_glob)
 			(void)look_glob(s);
 	}
 	t->is_draining = true;
@@ -745,6 +346,9 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 		.on_event = pass_event_on,
 		.on_caught_up = files_caught_up,
 		.on_lost = file_was_lost,
+		.on_cut = file_was_cut,
+		.on_change = something_changed,
+		.on_finished = options->on_finished ? files_are_finished : NULL,
 		.arg = t,
 	};
 	int error;
@@ -761,7 +365,12 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 	t->options = *options;
 	TAILQ_INIT(&t->sources);
 	TAILQ_INIT(&t->added);
-	TAILQ_INIT(&t->places);
+	TAILQ_INIT(&t->places.list);
+	t->places.reader = t->reader;
+	t->places.watch = t->watch;
+	t->places.from_start = options->from_start;
+	t->places.on_retry = need_retry;
+	t->places.arg = t;
 	(void)uv_timer_init(loop, &t->retry); /* cannot fail */
 	t->retry.data = t;
 	*ret_tailer = t;
@@ -789,7 +398,7 @@ source_destroy(struct source *s)
 		watch_release(s->dirs[i]);
 	free(s->dirs);
 	paths_release(&s->excludes);
-	paths_release(&s->reader.formats);
+	paths_release(&s->base.reader.formats);
 	free(s->argument);
 	free(s->name);
 	free(s);
@@ -804,7 +413,8 @@ tailer_destroy(struct tailer *t)
 	if (!t)
 		return;
 	tailer_cancel(t);
-	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
+	resume_destroy(t->resume);
+	for (p = TAILQ_FIRST(&t->places.list); p; p = next_place) {
 		next_place = TAILQ_NEXT(p, entry);
 		place_destroy(p);
 	}
@@ -850,11 +460,11 @@ publish_source(struct tailer *t, const struct source *s)
 static void
 start_at_zero(const struct source *s)
 {
-	reader_count(&s->reader, METRICS_LOST_BYTES, "truncated", 0);
-	reader_count(&s->reader, METRICS_LOST_BYTES, "removed", 0);
-	reader_count(&s->reader, METRICS_ROTATIONS, "replaced", 0);
-	reader_count(&s->reader, METRICS_ROTATIONS, "removed", 0);
-	reader_count(&s->reader, METRICS_ROTATIONS, "truncated", 0);
+	reader_count(&s->base.reader, METRICS_LOST_BYTES, "truncated", 0);
+	reader_count(&s->base.reader, METRICS_LOST_BYTES, "removed", 0);
+	reader_count(&s->base.reader, METRICS_ROTATIONS, "replaced", 0);
+	reader_count(&s->base.reader, METRICS_ROTATIONS, "removed", 0);
+	reader_count(&s->base.reader, METRICS_ROTATIONS, "truncated", 0);
 }
 
 void
@@ -894,11 +504,13 @@ tailer_add(struct tailer *t, const struct tailer_path *path)
 		source_destroy(s);
 		return -ENOMEM;
 	}
+	s->base.places = &t->places;
 	s->index = path->source;
-	s->is_glob = paths_is_glob(s->argument) && lstat(s->argument, &st) != 0;
-	s->reader = (struct reader_source){ .reader = t->reader,
+	s->base.is_glob = paths_is_glob(s->argument) &&
+	    lstat(s->argument, &st) != 0;
+	s->base.reader = (struct reader_source){ .reader = t->reader,
 		.name = s->name,
-		.keeps_finished = s->is_glob };
+		.keeps_finished = s->base.is_glob };
 	TAILQ_INSERT_TAIL(&t->added, s, entry);
 	return 0;
 }
@@ -916,20 +528,54 @@ find_added(const struct tailer *t, const struct source *live)
 	return NULL;
 }
 
-/* Opens what is there and not followed yet, as it is said of what is there. */
+/* A place of before: what has come and gone since is older than what is there. */
+static void
+reopen_place(void *arg, const struct state_place *saved)
+{
+	struct source *s = arg;
+	struct place *p = NULL;
+
+	if (!is_excluded(s, saved->path) && !place_find(&s->base, saved->path))
+		p = place_create(&s->base, saved->path);
+	if (!p)
+		return;
+	p->seen = saved->seen;
+	p->had_file = true;
+	place_look_beside(p);
+	(void)place_look(p);
+}
+
+/*
+ * Opens what is there and not followed yet, as it is said of what is there; or,
+ * where that was followed before this process, what is new from byte 0.
+ */
 static void
 open_source(struct source *s)
 {
 	struct place *p = NULL;
 
-	s->has_started = false;
-	if (s->is_glob)
+	s->base.has_started = resume_knows(s->tailer->resume, s->argument);
+	resume_visit_places(s->tailer->resume, s->argument, reopen_place, s);
+	if (s->base.is_glob)
 		(void)look_glob(s);
-	else if (!is_excluded(s, s->argument) && !find_place(s, s->argument))
-		p = add_place(s, s->argument);
+	else if (!is_excluded(s, s->argument) &&
+	    !place_find(&s->base, s->argument))
+		p = place_create(&s->base, s->argument);
 	if (p)
-		(void)look_place(p);
-	s->has_started = true;
+		(void)place_look(p);
+	s->base.has_started = true;
+}
+
+/* What was followed before this process, first by the names of sources. */
+static void
+resume_sources(struct tailer *t)
+{
+	struct source *s;
+
+	TAILQ_FOREACH(s, &t->added, entry)
+		resume_files(t->resume, &s->base.reader, s->argument, true);
+	TAILQ_FOREACH(s, &t->added, entry)
+		resume_files(t->resume, &s->base.reader, s->argument, false);
 }
 
 /* s goes on with what was said anew of it; takes anew. */
@@ -940,18 +586,18 @@ renew(struct source *s, struct source *anew)
 	struct paths excludes = s->excludes;
 	struct place *p, *next;
 
-	reader_rebind(&s->reader, anew->reader.ingest);
+	reader_rebind(&s->base.reader, anew->base.reader.ingest);
 	/* What has come until now is new; what is let in now was there. */
 	s->signature = 0;
-	if (s->is_glob)
+	if (s->base.is_glob)
 		(void)look_glob(s);
 	s->excludes = anew->excludes;
 	anew->excludes = excludes;
 	TAILQ_REMOVE(&t->added, anew, entry);
 	source_destroy(anew);
-	for (p = TAILQ_FIRST(&t->places); p; p = next) {
+	for (p = TAILQ_FIRST(&t->places.list); p; p = next) {
 		next = TAILQ_NEXT(p, entry);
-		if (p->source == s && is_excluded(s, p->path))
+		if (p->source == &s->base && is_excluded(s, p->path))
 			place_destroy(p);
 	}
 	s->signature = 0;
@@ -965,7 +611,8 @@ find_heir(const struct source *s)
 	struct source *other;
 
 	TAILQ_FOREACH(other, &s->tailer->sources, entry) {
-		if (!other->is_stale && !strcmp(other->argument, s->argument))
+		if (!other->base.is_stale &&
+		    !strcmp(other->argument, s->argument))
 			return other;
 	}
 	return NULL;
@@ -983,17 +630,17 @@ drop_source(struct source *s)
 	struct reader_file *f, *next_file;
 	struct place *p, *next_place;
 
-	for (p = TAILQ_FIRST(&t->places); p; p = next_place) {
+	for (p = TAILQ_FIRST(&t->places.list); p; p = next_place) {
 		next_place = TAILQ_NEXT(p, entry);
-		if (p->source == s)
+		if (p->source == &s->base)
 			place_destroy(p);
 	}
 	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
 		next_file = TAILQ_NEXT(f, entry);
-		if (f->source != &s->reader)
+		if (f->source != &s->base.reader)
 			continue;
 		if (heir)
-			reader_move(f, &heir->reader);
+			reader_move(f, &heir->base.reader);
 		else
 			reader_forget(f);
 	}
@@ -1031,17 +678,18 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 	struct place *p;
 
 	TAILQ_FOREACH(s, &t->added, entry)
-		s->reader.ingest = ingest_source_at(ingest, s->index);
+		s->base.reader.ingest = ingest_source_at(ingest, s->index);
 	TAILQ_FOREACH(s, &t->sources, entry)
-		s->is_stale = true;
+		s->base.is_stale = true;
 	TAILQ_FOREACH(s, &t->sources, entry) {
 		struct source *anew = find_added(t, s);
 
 		if (!anew)
 			continue;
-		s->is_stale = false;
+		s->base.is_stale = false;
 		renew(s, anew);
 	}
+	resume_sources(t);
 	for (s = TAILQ_FIRST(&t->added); s; s = next) {
 		next = TAILQ_NEXT(s, entry);
 		TAILQ_REMOVE(&t->added, s, entry);
@@ -1050,16 +698,60 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 		open_source(s);
 	}
 	/* What was followed by a source that goes, others may have as well. */
-	TAILQ_FOREACH(p, &t->places, entry) {
+	TAILQ_FOREACH(p, &t->places.list, entry) {
 		if (p->state == PLACE_IGNORED && !p->source->is_stale)
-			(void)look_place(p);
+			(void)place_look(p);
 	}
 	for (s = TAILQ_FIRST(&t->sources); s; s = next) {
 		next = TAILQ_NEXT(s, entry);
-		if (s->is_stale)
+		if (s->base.is_stale)
 			drop_source(s);
 	}
 	find_firsts(t);
+	resume_destroy(t->resume);
+	t->resume = NULL;
+	if (!t->has_committed)
+		reader_start(t->reader);
+	t->has_committed = true;
+}
+
+int
+tailer_restore(struct tailer *t, const struct state_image *saved)
+{
+	return resume_create(saved, &t->resume);
+}
+
+void
+tailer_save(struct tailer *t, struct state_image *image)
+{
+	struct reader_file *f;
+	const struct source *s;
+	const struct place *p;
+
+	TAILQ_FOREACH(s, &t->sources, entry) {
+		const struct state_place row = { .source = s->name,
+			.path = s->argument };
+
+		if (!place_find(&s->base, s->argument))
+			state_image_add_place(image, &row);
+	}
+	TAILQ_FOREACH(p, &t->places.list, entry) {
+		const struct state_place row = {
+			.source = p->source->reader.name,
+			.path = p->path,
+			.seen = p->seen,
+		};
+
+		state_image_add_place(image, &row);
+	}
+	TAILQ_FOREACH(f, reader_files(t->reader), entry)
+		resume_save(f, image);
+}
+
+void
+tailer_saved(struct tailer *t)
+{
+	reader_saved(t->reader);
 }
 
 static enum files_state
@@ -1088,14 +780,14 @@ tailer_publish(struct tailer *t)
 
 	TAILQ_FOREACH(s, &t->sources, entry)
 		memset(s->n_files, 0, sizeof(s->n_files));
-	TAILQ_FOREACH(p, &t->places, entry)
-		p->source->first->n_files[state_of(p)]++;
+	TAILQ_FOREACH(p, &t->places.list, entry)
+		source_of(p->source)->first->n_files[state_of(p)]++;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry) {
 		enum files_state state = f->file->fd >= 0 ? FILES_HELD
 							  : FILES_FINISHED;
 
 		if (!f->place && !f->is_copy)
-			source_of(f->source)->first->n_files[state]++;
+			source_of(place_source_of(f))->first->n_files[state]++;
 	}
 	registry_lock(t->metrics->registry);
 	TAILQ_FOREACH(s, &t->sources, entry) {

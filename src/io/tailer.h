@@ -21,6 +21,7 @@
 #include "accesslog/ingest.h"
 #include "accesslog/metrics.h"
 #include "io/event.h"
+#include "io/state.h"
 
 struct uv_loop_s;
 struct tailer;
@@ -33,7 +34,13 @@ struct tailer_options {
 	size_t max_open_files; /* the rest waits until others are finished */
 	event_fn on_event;
 	tailer_drained_fn on_drained;
-	void *arg; /* passed to both */
+	void (*on_change)(void *arg); /* there is something new to save */
+	/*
+	 * Files are finished; they are let go by tailer_saved().  NULL: at
+	 * once.
+	 */
+	void (*on_finished)(void *arg);
+	void *arg; /* passed to all */
 };
 
 /*
@@ -93,6 +100,23 @@ void tailer_cancel(struct tailer *t);
  * read: before this returns, or in a later turn of the loop.
  */
 void tailer_drain(struct tailer *t);
+
+/*
+ * What was followed before this process: the next commit goes on with it, where
+ * the files are now (resume.h).  What nobody follows any more is forgotten.
+ *
+ * saved  borrowed until the commit has returned
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int tailer_restore(struct tailer *t, const struct state_image *saved)
+    __attribute__((warn_unused_result));
+
+/* Adds all that tailer_restore() needs. */
+void tailer_save(struct tailer *t, struct state_image *image);
+
+/* A save that began after on_finished() was called is over, well or not. */
+void tailer_saved(struct tailer *t);
 
 /* Sets the metric that says how things stand: files by state. */
 void tailer_publish(struct tailer *t);

@@ -42,7 +42,7 @@ def parse_arguments():
         "ACCESSLOG_EXPORTER", ROOT / "build/release/accesslog_exporter"))
     parser.add_argument("--generate", default=environment(
         "ACCESSLOG_GENERATE", ROOT / "build/release/bench/generate"),
-        help="ingest and registry are beside it")
+        help="ingest, registry and save are beside it")
     parser.add_argument("--output", type=pathlib.Path,
                         default=ROOT / "build/bench.json")
     parser.add_argument("--part", choices=["all", "scan", "serve", "core"],
@@ -91,7 +91,8 @@ def measure(arguments, directory, report):
         report["core"] = {
             "ingest": core.bench_ingest(beside / "ingest", generate, directory,
                                         rounds),
-            "registry": core.bench_registry(beside / "registry", rounds)}
+            "registry": core.bench_registry(beside / "registry", rounds),
+            "save": core.bench_save(beside / "save", directory, rounds)}
 
 
 def show(report):
@@ -113,7 +114,7 @@ def show(report):
 def bench(arguments, directory):
     report = {"machine": machine(), "seed": SEED,
               "scan": {"results": []}, "serve": {"results": []}, "idle": {},
-              "core": {"ingest": [], "registry": []}}
+              "core": {"ingest": [], "registry": [], "save": []}}
     measure(arguments, directory, report)
     report["ratios"] = ratios.ratios_of(report)
     report["goals"] = ratios.goals_of(report) if arguments.exporter else []

@@ -1,4 +1,4 @@
-"""The core alone, from memory: ingest.c and registry.c beside this file."""
+"""Parts of the program alone: ingest.c, registry.c, save.c beside this file."""
 
 import re
 import subprocess
@@ -39,3 +39,12 @@ def bench_registry(program, rounds):
         kind, *numbers = line.split()
         rows.append(dict(zip(names, [kind, *map(float, numbers)])))
     return rows
+
+
+def bench_save(program, directory, rounds):
+    """Saving the state of 100,000 series, and what the loop waits for it."""
+    progress("core: save")
+    text = output_of([program, str(directory), str(rounds)])
+    names = ["case", "series", "rows", "held_ms", "writer_ms"]
+    return [dict(zip(names, [case, *map(float, numbers)]))
+            for case, *numbers in map(str.split, text.splitlines())]

@@ -85,6 +85,13 @@ def print_core(core):
           f"{r['render_ms']:.1f}", f"{r['answer_bytes'] / 1e6:.1f}"]
          for r in core["registry"]])
     print("Of CPU time, the best round; from memory, on one thread.\n")
+    print_table(
+        ["core: saving the state", "series", "rows", "loop stands still ms",
+         "writer ms"],
+        [[r["case"], f"{r['series']:,.0f}", f"{r['rows']:,.0f}",
+          f"{r['held_ms']:.1f}", f"{r['writer_ms']:.0f}"]
+         for r in core["save"]])
+    print("Of wall time, the worst round.\n")
 
 
 def print_goals(goals):

@@ -36,6 +36,7 @@ def test_help_fits_a_screen():
     [
         "--format",
         "--read-from",
+        "--state.dir",
         "--web.listen-address",
         "--web.telemetry-path",
         "--log.level",

@@ -5,10 +5,11 @@ BEGIN {
 	# Library -> the modules that may call it.
 	may["pcre2_"] = " core/pattern "
 	may["yaml_"] = " core/document "
-	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous "
+	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous " \
+	    "io/saver "
 	may["MHD_"] = " io/httpd "
 	may["inflate"] = " io/gunzip "
-	may["sqlite3_"] = " io/state "
+	may["sqlite3_"] = " io/state_db "
 
 	# What no core module may call: the world, the clock, threads, fate.
 	n = split("open openat creat fopen fdopen freopen close read pread " \

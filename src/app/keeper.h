@@ -1,0 +1,80 @@
+/*
+ * What serve does about its state: opens and loads it, saves it, and says how
+ * that went.  Without a directory for it none of this does anything.
+ *
+ *	keeper_open()    before the first configuration
+ *	keeper_start()   before the first commit of the tailer
+ *	keeper_begin()   after it
+ *	keeper_finish()  when nothing is shown any more
+ *
+ * Thread: the loop thread, but keeper_is_replaying().
+ */
+#ifndef ACCESSLOG_KEEPER_H
+#define ACCESSLOG_KEEPER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "app/options.h"
+#include "app/pipeline.h"
+#include "io/saver.h"
+#include "io/tailer.h"
+
+struct loop;
+
+struct keeper {
+	struct state *state; /* NULL: nothing is saved */
+	struct saver *saver;
+	struct tailer *tailer;
+	struct pipeline *pipeline;
+	struct state_loaded loaded;
+	int error; /* of the state, as it was told */
+	atomic_bool is_replaying;
+};
+
+/*
+ * Loads the series of what was saved.  A state that cannot be used is told,
+ * and is no failure.
+ *
+ * p  has no configuration yet; it is made anew where it has to be
+ *
+ * Returns 0; -EBUSY, told: another process has it; -ENOMEM; -Exxx of p.
+ */
+int keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
+    __attribute__((warn_unused_result));
+
+/* Gives the tailer the files that were saved.  Returns 0, -ENOMEM, -Exxx. */
+int keeper_start(struct keeper *k, struct loop *loop, struct tailer *tailer)
+    __attribute__((warn_unused_result));
+
+/* Following begins; after an unclean stop what is in the files is drained. */
+void keeper_begin(struct keeper *k);
+
+/*
+ * Whether counters may be below what was shown before the start, and so must
+ * not be shown.  Thread: any.
+ */
+bool keeper_is_replaying(const struct keeper *k);
+
+/* The tailer has drained all files. */
+void keeper_drained(struct keeper *k);
+
+/* There is something new to save. */
+void keeper_touch(struct keeper *k);
+
+/* The tailer's on_finished. */
+void keeper_file_finished(struct keeper *k);
+
+/*
+ * Before something is shown: it is saved first, and done called then.  Called
+ * at once where there is no state, or it fails anyway.
+ */
+void keeper_save(struct keeper *k, saver_done_fn done, void *arg);
+
+/* The last save, unless it never began. */
+void keeper_finish(struct keeper *k);
+
+/* After keeper_finish(), before the tailer goes. */
+void keeper_release(struct keeper *k);
+
+#endif

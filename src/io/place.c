@@ -1,0 +1,448 @@
+#include "io/place.h"
+
+#include <errno.h>
+#include <search.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "io/paths.h"
+#include "io/rotated.h"
+
+struct place_source *
+place_source_of(const struct reader_file *f)
+{
+	return (struct place_source *)(void *)((char *)f->source -
+	    offsetof(struct place_source, reader));
+}
+
+static int
+compare_paths(const void *a, const void *b)
+{
+	return strcmp(((const struct place *)a)->path,
+	    ((const struct place *)b)->path);
+}
+
+static void
+need_retry(struct places *places)
+{
+	places->on_retry(places->arg);
+}
+
+static void
+set_state(struct place *p, enum place_state state, int error,
+    enum event_kind event)
+{
+	bool is_told = p->state == state && p->error == error;
+
+	p->state = state;
+	p->error = error;
+	if (!is_told)
+		reader_tell(&p->source->reader, event, p->path, NULL, error);
+}
+
+/* Watches the directories that lead to the place. */
+static void
+watch_place(struct place *p)
+{
+	struct watch_dir *dirs[PLACE_MAX_DIRECTORIES];
+	struct paths paths;
+	size_t i, n = 0;
+
+	if (paths_directories(p->path, &paths)) {
+		need_retry(p->source->places);
+		return; /* out of memory: what was watched stays watched */
+	}
+	for (i = 0; i < paths.n && n < PLACE_MAX_DIRECTORIES; i++) {
+		if (!watch_acquire(p->source->places->watch, paths.items[i],
+			&dirs[n]))
+			n++;
+	}
+	paths_release(&paths);
+	for (i = 0; i < p->n_dirs; i++)
+		watch_release(p->dirs[i]);
+	memcpy(p->dirs, dirs, n * sizeof(*dirs));
+	p->n_dirs = n;
+}
+
+bool
+place_is_watched_through(const struct place *p, const struct watch_dir *dir)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_dirs; i++) {
+		if (p->dirs[i] == dir)
+			return true;
+	}
+	return false;
+}
+
+static void
+make_current(struct place *p, struct reader_file *f)
+{
+	f->place = p;
+	p->current = f;
+	p->had_file = true;
+	watch_place(p);
+	set_state(p, PLACE_FOLLOWING, 0, EVENT_FOLLOWING);
+}
+
+static void
+ignore(struct place *p, const struct file *file, enum event_kind why)
+{
+	p->is_undecided = false;
+	p->ignored = file->known.id;
+	p->ignored_size_bytes = file->known.size_bytes;
+	if (!p->n_dirs)
+		watch_place(p);
+	if (file->known.size_bytes)
+		set_state(p, PLACE_IGNORED, 0, why);
+	else
+		p->state = PLACE_IGNORED; /* nothing to tell yet */
+}
+
+/* Whether the new file is a copy of one that is followed beside it. */
+static enum file_copy
+find_original(const struct place *p, const struct file *file)
+{
+	char *directory = paths_parent(p->path);
+	enum file_copy answer = FILE_IS_NO_COPY;
+	struct reader_file *f;
+	bool has_changed;
+
+	TAILQ_FOREACH(f, reader_files(p->source->places->reader), entry) {
+		char *other;
+		enum file_copy one;
+		bool is_beside;
+
+		if (answer == FILE_IS_COPY || f->source != &p->source->reader)
+			continue;
+		other = paths_parent(f->file->path);
+		is_beside = directory && other && !strcmp(directory, other);
+		free(other);
+		if (!is_beside)
+			continue;
+		one = file_compare(file, f->file);
+		/* It may have been cut since it was looked at: what then? */
+		if (one == FILE_IS_NO_COPY && f->file->fd >= 0) {
+			(void)reader_look(f, NULL, &has_changed);
+			one = file_compare(file, f->file);
+		}
+		if (one != FILE_IS_NO_COPY)
+			answer = one;
+	}
+	free(directory);
+	return answer;
+}
+
+/* Whether p has the name that a rotation gives to the file of another place. */
+static bool
+is_rotated_place(const struct place *p)
+{
+	const struct place *other;
+
+	TAILQ_FOREACH(other, &p->source->places->list, entry) {
+		if (rotated_is_name(p->path, other->path))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_place(const struct places *places, const char *path)
+{
+	const struct place *p;
+
+	TAILQ_FOREACH(p, &places->list, entry) {
+		if (!strcmp(p->path, path))
+			return true;
+	}
+	return false;
+}
+
+/* A file that came and went between two looks is read as if it were held. */
+static void
+take_rotated(void *arg, struct file *file)
+{
+	const struct place *p = arg;
+	struct reader_source *s = &p->source->reader;
+	struct reader_file *f = NULL;
+
+	if (!is_place(p->source->places, file->path) &&
+	    !reader_find(s->reader, file->known.id) &&
+	    find_original(p, file) != FILE_IS_COPY &&
+	    !reader_find(s->reader, file->known.id))
+		f = reader_add(s, file);
+	if (!f) {
+		file_destroy(file);
+		return;
+	}
+	reader_hold(f);
+	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
+	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
+	reader_read(f);
+}
+
+/*
+ * A copy is known from then on as a file that was read to its end, and will be
+ * so under each name that later rotations give it.  Takes file if it can.
+ */
+static bool
+remember_copy(struct place_source *s, struct file *file)
+{
+	struct reader_file *f;
+
+	file_mark_read(file);
+	f = reader_add(&s->reader, file);
+	if (!f)
+		return false;
+	f->generation = s->generation;
+	f->is_copy = true;
+	reader_close(f);
+	return true;
+}
+
+/*
+ * A file that is known by its identity is never read twice: it is the same
+ * file under a new name.  Returns whether that settles the place.
+ */
+static bool
+adopt(struct place *p, struct reader_file *known, struct file *file)
+{
+	if (place_source_of(known)->is_stale) {
+		reader_move(known, &p->source->reader);
+	} else if (known->place && known->place != p) {
+		ignore(p, file, EVENT_DUPLICATE);
+		return true;
+	}
+	/* It was let go.  Has it grown, or is the inode used anew? */
+	if (known->file->fd < 0 && !reader_reopen(known, file)) {
+		reader_forget(known);
+		return false;
+	}
+	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
+		known->is_copy = false; /* it is the log now */
+		file_recognise(known->file);
+	}
+	if (known->is_copy) {
+		file_mark_read(known->file);
+		reader_close(known);
+		ignore(p, file, EVENT_COPY);
+		return true;
+	}
+	free(known->file->path);
+	known->file->path = file->path;
+	file->path = NULL;
+	make_current(p, known);
+	reader_read(known);
+	return true;
+}
+
+/* Opens what is at the path.  Returns whether something has changed. */
+static bool
+open_place(struct place *p)
+{
+	struct places *places = p->source->places;
+	enum file_copy copy = FILE_IS_NO_COPY;
+	struct reader_file *f;
+	struct file *file;
+	struct stat st;
+	int error;
+
+	if (p->state == PLACE_IGNORED && !p->is_undecided &&
+	    !stat(p->path, &st) && p->ignored.device == st.st_dev &&
+	    p->ignored.inode == st.st_ino &&
+	    p->ignored_size_bytes == (uint64_t)st.st_size) {
+		f = reader_find(places->reader, p->ignored);
+		if (!f || (f->place && !place_source_of(f)->is_stale))
+			return false;
+	}
+	error = file_open(p->path, p->source->reader.ingest, &file);
+	if (error == -ENOENT || error == -ENOTDIR) {
+		bool is_new = p->state != PLACE_MISSING;
+
+		set_state(p, PLACE_MISSING, 0, EVENT_MISSING);
+		if (is_new || !p->n_dirs)
+			watch_place(p);
+		return false;
+	}
+	if (error) {
+		if (p->state != PLACE_UNREADABLE)
+			watch_place(p);
+		set_state(p, PLACE_UNREADABLE, error, EVENT_UNREADABLE);
+		need_retry(places);
+		return false;
+	}
+
+	f = reader_find(places->reader, file->known.id);
+	if (f && adopt(p, f, file)) {
+		file_destroy(file);
+		return true;
+	}
+	if (p->source->is_glob && p->source->has_started &&
+	    (!p->had_file || is_rotated_place(p)))
+		copy = find_original(p, file);
+	if (reader_find(places->reader, file->known.id)) {
+		/* Just now: it has the rest of what was cut. */
+		file_destroy(file);
+		return true;
+	}
+	if (copy != FILE_IS_NO_COPY) {
+		ignore(p, file, EVENT_COPY);
+		p->is_undecided = copy == FILE_MAY_BE_COPY;
+		if (copy == FILE_MAY_BE_COPY || !remember_copy(p->source, file))
+			file_destroy(file);
+		return false;
+	}
+	if (file_is_compressed(file)) {
+		ignore(p, file, EVENT_COMPRESSED);
+		file_destroy(file);
+		return false;
+	}
+	if (!p->source->has_started && !places->from_start)
+		file_seek_end(file);
+	f = reader_add(&p->source->reader, file);
+	if (!f) {
+		file_destroy(file);
+		set_state(p, PLACE_UNREADABLE,
+		    reader_is_full(places->reader) ? -EMFILE : -ENOMEM,
+		    EVENT_UNREADABLE);
+		need_retry(places);
+		return false;
+	}
+	f->generation = p->source->generation;
+	make_current(p, f);
+	reader_read(f);
+	return true;
+}
+
+/* Another file, or none, is at the path: its own is held. */
+static void
+leave(struct place *p, enum follow_place why)
+{
+	struct reader_file *f = p->current;
+	bool is_removed = why == FOLLOW_REMOVED;
+	struct stat st;
+	bool is_known = !is_removed && !stat(p->path, &st) &&
+	    reader_find(p->source->places->reader,
+		(struct follow_id){ st.st_dev, st.st_ino });
+
+	p->current = NULL;
+	reader_hold(f);
+	/* The names of rotated files move on with every rotation. */
+	if (!is_known) {
+		reader_count(&p->source->reader, METRICS_ROTATIONS,
+		    is_removed ? "removed" : "replaced", 1);
+		reader_tell(&p->source->reader,
+		    is_removed ? EVENT_REMOVED : EVENT_REPLACED, p->path, NULL,
+		    0);
+	}
+	p->state = is_removed ? PLACE_MISSING : PLACE_NEW;
+	p->error = 0;
+	watch_place(p);
+}
+
+/* Whether names have come or gone beside the path since that look. */
+static bool
+has_new_names(const struct place *p)
+{
+	struct paths directories;
+	struct stat st;
+	bool has = false;
+	size_t i;
+
+	if (paths_directories(p->path, &directories))
+		return true; /* out of memory: the look will tell */
+	for (i = 0; i < directories.n && !has; i++)
+		has = !stat(directories.items[i], &st) &&
+		    (st.st_mtim.tv_sec > p->seen.tv_sec ||
+			(st.st_mtim.tv_sec == p->seen.tv_sec &&
+			    st.st_mtim.tv_nsec >= p->seen.tv_nsec));
+	paths_release(&directories);
+	return has;
+}
+
+void
+place_look_beside(struct place *p)
+{
+	if (p->seen.tv_sec && has_new_names(p))
+		rotated_visit(p->path, p->seen, p->source->reader.ingest,
+		    take_rotated, p);
+}
+
+bool
+place_look(struct place *p)
+{
+	bool has_changed = false;
+	struct timespec now;
+
+	/* The clock of the time stamps of files. */
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (p->current) {
+		enum follow_place place = reader_look(p->current, p->path,
+		    &has_changed);
+
+		if (p->current && place == FOLLOW_STAYS) {
+			/* Cut before anything was read, it shows no trace. */
+			if (p->current->was_cut ||
+			    (has_changed && !p->current->file->known.offset))
+				place_look_beside(p);
+			p->current->was_cut = false;
+			p->seen = now;
+			return has_changed;
+		}
+		if (p->current)
+			leave(p, place);
+		has_changed = true;
+	}
+	has_changed |= open_place(p);
+	if (p->current || p->state == PLACE_MISSING) {
+		place_look_beside(p);
+		p->seen = now;
+	}
+	return has_changed;
+}
+
+void
+place_destroy(struct place *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_dirs; i++)
+		watch_release(p->dirs[i]);
+	if (p->current)
+		reader_forget(p->current);
+	(void)tdelete(p, &p->source->by_path, compare_paths);
+	TAILQ_REMOVE(&p->source->places->list, p, entry);
+	free(p->path);
+	free(p);
+}
+
+/* Returns the place of this path, made if it is new; NULL without memory. */
+struct place *
+place_create(struct place_source *s, const char *path)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->source = s;
+	p->path = strdup(path);
+	if (!p->path || !tsearch(p, &s->by_path, compare_paths)) {
+		free(p->path);
+		free(p);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&s->places->list, p, entry);
+	return p;
+}
+
+struct place *
+place_find(const struct place_source *s, const char *path)
+{
+	struct place wanted = { .path = (char *)(uintptr_t)path };
+	void *found = tfind(&wanted, &s->by_path, compare_paths);
+
+	return found ? *(struct place **)found : NULL;
+}
