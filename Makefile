@@ -77,8 +77,8 @@ sources := $(wildcard include/accesslog/*.h src/*/*.[ch] tests/*/*.[ch])
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all run check check-layers check-unit check-fuzz check-golden \
-	check-e2e check-torture check-all torture bench fuzz lint format \
-	install uninstall clean help deps fuzz-run FORCE
+	check-e2e check-torture check-all torture bench bench-check fuzz lint \
+	format install uninstall clean help deps fuzz-run FORCE
 
 all: $(program) ## build the program (the default)
 
@@ -86,8 +86,9 @@ all: $(program) ## build the program (the default)
 # from Debian what is missing; `all` and `install` only say what it is.
 
 groups := build $(if $(filter check% torture,$(MAKECMDGOALS)),check) \
-	$(filter lint format bench,$(MAKECMDGOALS)) $(filter fuzz,$(MODE))
-installing := $(filter deps run check% torture bench fuzz% lint format,\
+	$(filter lint format,$(MAKECMDGOALS)) $(filter fuzz,$(MODE)) \
+	$(if $(filter bench%,$(MAKECMDGOALS)),bench)
+installing := $(filter deps run check% torture bench% fuzz% lint format,\
 	$(MAKECMDGOALS))
 
 deps: ## install the Debian packages that a build needs
@@ -143,6 +144,8 @@ $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 $(fuzz): %: %.o $(fuzz_driver)
 $(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
 $(bench): %: %.o
+$(B)/bench/registry: private libs = \
+	$(addprefix -Xlinker --wrap=pthread_mutex_,lock unlock)
 
 $(program) $(unit) $(fuzz) $(bench): $(B)/libcore.a
 	$(say) LINK $@
@@ -210,6 +213,9 @@ fuzz-run: $(fuzz)
 
 bench: $(program) $(bench) ## measure, beside wc, mawk, goaccess and mtail
 	@tests/bench/run
+
+bench-check: bench ## fail where a ratio has lost over 20 % since it was recorded
+	@$(PYTHON) tests/bench/check.py
 
 run: $(program) $(B)/bench/generate ## follow this machine's log, or a demo log
 	@contrib/run $^

@@ -29,7 +29,8 @@ _accesslog_exporter() {
 		choices='--log.level= --log.format='
 		case ${COMP_WORDS[1]} in
 		check) choices+=' --config.file=' ;;
-		explain | scan) choices+=' --format=' ;;
+		explain) choices+=' --format=' ;;
+		scan) choices+=' --format= --quiet' ;;
 		formats) ;;
 		*)
 			choices+=' --config.file= --format= --read-from= --state.dir=

@@ -30,6 +30,8 @@ struct ingest_stream {
 	size_t format; /* index of the one in use, or DETECT_NONE */
 	bool settled; /* the format is certain, or was given by the user */
 	unsigned n_looks; /* how often the format was looked for */
+	uint64_t n_lines; /* so far, without the empty ones */
+	struct decimal last_line; /* its time; 0 while no line had one */
 };
 
 /*

@@ -167,6 +167,7 @@ int registry_find_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index, bool *ret_overflowed)
     __attribute__((warn_unused_result));
 void registry_count_overflow(struct registry_family *f);
+void registry_add_overflow(struct registry_family *f, uint64_t n);
 
 /*
  * What was saved comes back, before anything is counted: families are prepared
@@ -206,6 +207,13 @@ void registry_set(struct registry_family *f, uint32_t index,
 /* One observation of a histogram: its bucket and its sum.  O(n_bounds). */
 void registry_observe(struct registry_family *f, uint32_t index,
     struct decimal value);
+
+/*
+ * All cells of a series at once, as a snapshot of a family with the same spec
+ * has them: those of a gauge replace, all others are added.
+ */
+void registry_add_cells(struct registry_family *f, uint32_t index,
+    const uint64_t cells[]);
 
 uint32_t registry_n_series(const struct registry_family *f);
 

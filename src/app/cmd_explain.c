@@ -322,18 +322,18 @@ release(struct explainer *x)
 static int
 explain(struct explainer *x, const struct options *o, char *buffer)
 {
+	struct scan_log log;
 	size_t len = 0;
 	int error = add_formats(x, o->format);
 
 	if (error)
 		return error;
-	error = scan_head(o->files[0], buffer, BOUNDS_DETECT_BYTES, &len);
+	error = scan_look(o->files[0], &log);
+	if (!error)
+		error = scan_head(&log, buffer, BOUNDS_DETECT_BYTES, &len);
 	if (error) {
 		log_event(LOG_ERROR, "the file cannot be read", "file",
-		    o->files[0], "error",
-		    error == -EMEDIUMTYPE ? "it is compressed"
-					  : strerror(-error),
-		    NULL);
+		    o->files[0], "error", scan_failure(error), NULL);
 		return -EIO; /* was told */
 	}
 	x->window = str_of(buffer, len);

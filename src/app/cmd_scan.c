@@ -2,57 +2,97 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "accesslog/exposition.h"
 #include "app/config_file.h"
+#include "app/crew.h"
 #include "app/log.h"
 #include "app/pipeline.h"
-#include "io/scan.h"
+
+/* A bar that moves five times a second is smooth enough. */
+#define DRAW_MS 200
+#define DEFAULT_COLUMNS 80
 
 static void
-tell_failure(const char *file, int error)
+tell_failure(const struct crew_log *l)
 {
-	if (error == -EMEDIUMTYPE)
-		log_event(LOG_ERROR,
-		    "the file is compressed; write zcat FILE | "
-		    "accesslog_exporter scan -",
-		    "file", file, NULL);
+	bool has_begun = l->error == -EBADMSG || l->error == -ENODATA;
+
+	log_event(LOG_ERROR,
+	    has_begun ? "the file cannot be read to its end; what could be "
+			"read is counted"
+		      : "the file cannot be read",
+	    "file", l->log.path, "error", scan_failure(l->error), NULL);
+}
+
+/* Returns whether all could be read. */
+static bool
+tell_of_logs(const struct crew *crew, size_t n_logs)
+{
+	bool all_read = true;
+	size_t i;
+
+	for (i = 0; i < n_logs; i++) {
+		const struct crew_log *l = crew_log_at(crew, i);
+
+		if (l->error) {
+			tell_failure(l);
+			all_read = false;
+		} else if (!l->format && l->has_lines) {
+			log_event(LOG_WARN,
+			    "no shipped format fits the lines of this file; "
+			    "give one with --format",
+			    "file", l->log.path, NULL);
+		}
+	}
+	return all_read;
+}
+
+/* In place of what the line on the terminal has; not told if it cannot be. */
+static void
+draw(struct crew *crew, bool is_last)
+{
+	size_t n_columns = DEFAULT_COLUMNS;
+	struct winsize size;
+	struct progress p;
+	struct buf out;
+
+	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &size) && size.ws_col)
+		n_columns = size.ws_col;
+	crew_progress(crew, &p);
+	buf_init(&out, BOUNDS_LINE_BYTES);
+	buf_add_char(&out, '\r');
+	if (is_last)
+		progress_render_sum(&p, &out);
 	else
-		log_event(LOG_ERROR, "the file cannot be read", "file", file,
-		    "error", strerror(-error), NULL);
+		progress_render(&p, n_columns - 1, &out);
+	while (out.len < n_columns && !buf_status(&out))
+		buf_add_char(&out, ' ');
+	if (is_last)
+		buf_add_char(&out, '\n');
+	(void)fwrite(out.data, 1, out.len, stderr);
+	buf_release(&out);
 }
 
 static int
-scan_one(struct pipeline *p, struct ingest_source *source, const char *file)
+count(struct crew *crew, bool with_progress)
 {
-	struct ingest_stream stream;
-	const char *format;
-	int error;
+	int error = crew_start(crew);
 
-	ingest_stream_init(&stream, source, true);
-	error = scan_file(file, &stream);
 	if (error)
-		tell_failure(file, error);
-	format = ingest_format_name(&stream);
-	if (format) {
-		struct str values[] = { str_from(file), str_from(format) };
-		int no_memory;
-
-		registry_lock(p->registry);
-		no_memory = metrics_set(&p->metrics, METRICS_FORMAT_INFO,
-		    values, decimal_of(1));
-		registry_unlock(p->registry);
-		if (no_memory && !error)
-			error = no_memory;
-	} else if (!error && stream.lines.n_bytes[LINES_BYTES_READ]) {
-		log_event(LOG_WARN,
-		    "no shipped format fits the lines of this file; "
-		    "give one with --format",
-		    "file", file, NULL);
+		return error;
+	if (!with_progress) {
+		(void)crew_wait(crew, 0);
+		return 0;
 	}
-	return error;
+	do
+		draw(crew, false);
+	while (!crew_wait(crew, DRAW_MS));
+	draw(crew, true);
+	return 0;
 }
 
 static int
@@ -78,33 +118,47 @@ print(struct pipeline *p)
 	return error;
 }
 
+static int
+scan(const struct config *config, bool with_progress, bool *ret_all_read,
+    struct config_error *reterr)
+{
+	struct pipeline sum;
+	struct crew *crew;
+	int error = pipeline_init(&sum);
+
+	if (error)
+		return error;
+	error = crew_create(config, &crew, reterr);
+	if (error)
+		goto release_sum;
+	error = count(crew, with_progress);
+	if (error)
+		goto destroy_crew;
+	*ret_all_read = tell_of_logs(crew, config->n_sources);
+	error = crew_merge(crew, &sum.metrics);
+	if (!error)
+		error = print(&sum);
+
+destroy_crew:
+	crew_destroy(crew);
+release_sum:
+	pipeline_release(&sum);
+	return error;
+}
+
 int
 cmd_scan_run(const struct options *o)
 {
 	struct config_error why = { 0 };
-	struct config *config = NULL;
-	struct ingest *before;
-	struct pipeline p;
-	bool has_failed = false;
-	size_t i;
-	int error = pipeline_init(&p);
+	struct config *config;
+	bool all_read = false;
+	int error = config_file_compose(o, &config, &why);
 
-	if (error)
-		goto tell;
-	error = config_file_compose(o, &config, &why);
-	if (!error)
-		error = pipeline_configure(&p, config, false, &before, &why);
 	if (!error) {
-		for (i = 0; i < config->n_sources; i++)
-			has_failed |= scan_one(&p,
-					  ingest_source_at(p.ingest, i),
-					  config->sources[i].paths[0]) != 0;
-		error = print(&p);
+		error = scan(config, !o->is_quiet && isatty(STDERR_FILENO),
+		    &all_read, &why);
+		config_destroy(config);
 	}
-	config_destroy(config);
-	pipeline_release(&p);
-
-tell:
 	if (error == -EINVAL) {
 		config_file_tell(o, error, &why);
 		return 2;
@@ -112,5 +166,5 @@ tell:
 	if (error)
 		log_event(LOG_ERROR, "scan has failed", "error",
 		    strerror(-error), NULL);
-	return error || has_failed ? 1 : 0;
+	return error || !all_read ? 1 : 0;
 }

@@ -16,6 +16,7 @@ enum option_id {
 	ID_LIFECYCLE,
 	ID_LOG_LEVEL,
 	ID_LOG_FORMAT,
+	ID_QUIET,
 	ID_HELP,
 	ID_VERSION,
 };
@@ -30,6 +31,7 @@ static const struct option known[] = {
 	{ "web.telemetry-path", required_argument, NULL, ID_PATH },
 	{ "log.level", required_argument, NULL, ID_LOG_LEVEL },
 	{ "log.format", required_argument, NULL, ID_LOG_FORMAT },
+	{ "quiet", no_argument, NULL, ID_QUIET },
 	{ "help", no_argument, NULL, ID_HELP },
 	{ "version", no_argument, NULL, ID_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -60,7 +62,7 @@ static const struct command {
 
 static const char help[] =
     "usage: accesslog_exporter [serve] [OPTION]... [FILE|GLOB]...\n"
-    "       accesslog_exporter scan [OPTION]... FILE...|-\n"
+    "       accesslog_exporter scan [--quiet] [OPTION]... FILE...|-\n"
     "       accesslog_exporter explain [--format=FORMAT] FILE|-\n"
     "       accesslog_exporter check CONFIG\n"
     "       accesslog_exporter formats [NAME]\n"
@@ -141,6 +143,9 @@ set(struct options *o, int id, const char *value)
 		return OPTIONS_RUN;
 	case ID_LIFECYCLE:
 		o->has_lifecycle = true;
+		return OPTIONS_RUN;
+	case ID_QUIET:
+		o->is_quiet = true;
 		return OPTIONS_RUN;
 	case ID_PATH:
 		return set_path(o, value);
@@ -255,6 +260,9 @@ check_options(const struct options *o)
 		    c->name);
 	if (!c->serves && o->has_read_from)
 		return COMPLAIN("%s follows nothing; leave out --read-from\n",
+		    c->name);
+	if (o->command != OPTIONS_SCAN && o->is_quiet)
+		return COMPLAIN("%s shows no progress; leave out --quiet\n",
 		    c->name);
 	if (!c->serves && o->state_dir)
 		return COMPLAIN("%s keeps nothing; leave out --state.dir\n",

@@ -30,6 +30,7 @@ struct options {
 	const char *addresses[BOUNDS_HTTP_ADDRESSES];
 	const char *telemetry_path;
 	bool has_lifecycle;
+	bool is_quiet;
 	enum log_level log_level;
 	enum log_format log_format;
 	size_t n_files;

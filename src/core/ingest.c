@@ -735,6 +735,7 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 	size_t i;
 
 	for (i = 0; i < N_RESULTS; i++) {
+		st->n_lines += b->n_lines[i];
 		if (s->lines[i] != NO_SERIES)
 			registry_add(family[METRICS_LINES], s->lines[i],
 			    decimal_of(b->n_lines[i]));
@@ -751,8 +752,10 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 			    s->skipped[i], delta);
 	}
 	if (s->last_line != NO_SERIES &&
-	    timestamp_parse(str_of(b->time, b->time_len), &when))
+	    timestamp_parse(str_of(b->time, b->time_len), &when)) {
 		registry_set(family[METRICS_LAST_LINE], s->last_line, when);
+		st->last_line = when;
+	}
 	if (b->n_repairs)
 		registry_add(family[METRICS_JSON_REPAIRS], s->json_repairs,
 		    decimal_of(b->n_repairs));

@@ -45,6 +45,7 @@ struct registry_family {
 	uint32_t *table; /* indexes of series, open addressing */
 	uint32_t table_size; /* a power of two, at least twice n_series */
 	struct buf key; /* scratch of a lookup */
+	struct buf text; /* scratch of a new series */
 };
 
 struct registry {
@@ -130,6 +131,7 @@ family_destroy(struct registry_family *f)
 	}
 	free(f->table);
 	buf_release(&f->key);
+	buf_release(&f->text);
 	spec_release(&f->spec);
 	free(f);
 }
@@ -278,6 +280,8 @@ create_family(struct registry *r, const struct registry_spec *spec,
 	f->is_retired = true;
 	f->other = EMPTY_SLOT;
 	f->n_cells = spec->type == REGISTRY_HISTOGRAM ? spec->n_bounds + 3 : 2;
+	/* Escaping doubles a value at most; names are bounded by their use. */
+	buf_init(&f->text, SIZE_MAX / 2);
 	buf_init(&f->key, BOUNDS_LABELS * (BOUNDS_LABEL_VALUE_MOST_BYTES + 2));
 	error = spec_copy(spec, &f->spec);
 	if (error) {
@@ -431,8 +435,9 @@ static int
 add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 {
 	struct str key = buf_str(&f->key);
+	struct buf *text = &f->text;
 	struct series *s;
-	struct buf text;
+	char *copy = NULL;
 	size_t i, at = 0;
 	int error;
 
@@ -442,33 +447,37 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 	if (error)
 		return error;
 
-	/* Escaping doubles a value at most; names are bounded by their use. */
-	buf_init(&text, SIZE_MAX / 2);
-	buf_add(&text, key);
+	buf_clear(text);
+	buf_add(text, key);
 	for (i = 0; i < f->spec.n_labels; i++) {
 		size_t len = (size_t)(unsigned char)key.data[at] << 8 |
 		    (unsigned char)key.data[at + 1];
 
 		if (i > 0)
-			buf_add_char(&text, ',');
-		buf_add_text(&text, f->spec.labels[i]);
-		buf_add_text(&text, "=\"");
-		labels_escape(str_of(key.data + at + 2, len), &text);
-		buf_add_char(&text, '"');
+			buf_add_char(text, ',');
+		buf_add_text(text, f->spec.labels[i]);
+		buf_add_text(text, "=\"");
+		labels_escape(str_of(key.data + at + 2, len), text);
+		buf_add_char(text, '"');
 		at += 2 + len;
 	}
-	error = buf_status(&text);
-	if (error) {
-		buf_release(&text);
+	error = buf_status(text);
+	if (error)
 		return error;
+	/* Just as long as it is: a buf would take twice the memory in all. */
+	if (text->len) {
+		copy = malloc(text->len);
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, text->data, text->len);
 	}
 
 	s = series_at(f, f->n_series);
 	s->hash = hash;
 	s->created_ms = f->registry->now_ms;
 	s->key_len = (uint32_t)key.len;
-	s->text_len = (uint32_t)(text.len - key.len);
-	s->text = buf_take(&text);
+	s->text_len = (uint32_t)(text->len - key.len);
+	s->text = copy;
 	if (f->spec.is_limited)
 		f->registry->n_bytes += series_bytes(f, s);
 	f->table[probe(f, hash, key)] = f->n_series;
@@ -549,6 +558,12 @@ void
 registry_count_overflow(struct registry_family *f)
 {
 	f->n_overflow++;
+}
+
+void
+registry_add_overflow(struct registry_family *f, uint64_t n)
+{
+	f->n_overflow += n;
 }
 
 int
@@ -650,6 +665,23 @@ registry_observe(struct registry_family *f, uint32_t index,
 	add_to_cells(cells + f->spec.n_bounds + 1, value);
 }
 
+void
+registry_add_cells(struct registry_family *f, uint32_t index,
+    const uint64_t cells[])
+{
+	uint64_t *to = cells_at(f, index);
+	size_t n_buckets = f->n_cells - 2;
+	size_t i;
+
+	if (f->spec.type == REGISTRY_GAUGE)
+		to[0] = to[1] = 0;
+	for (i = 0; i < n_buckets; i++)
+		to[i] += cells[i];
+	add_to_cells(to + n_buckets,
+	    (struct decimal){ cells[n_buckets],
+		(uint32_t)cells[n_buckets + 1] });
+}
+
 uint32_t
 registry_n_series(const struct registry_family *f)
 {
@@ -741,6 +773,22 @@ count_cells(const struct registry *r)
 	return n;
 }
 
+/*
+ * Memory that the system has given already: to be given a page takes thrice as
+ * long as to fill it, and the lock need not be held for that.
+ */
+static uint64_t *
+allocate_cells(size_t n)
+{
+	uint64_t *cells = reallocarray(NULL, n, sizeof(*cells));
+	volatile uint64_t *touched = cells;
+	size_t i;
+
+	for (i = 0; cells && i < n; i += 4096 / sizeof(*cells))
+		touched[i] = 0;
+	return cells;
+}
+
 static void
 fill_snapshot(const struct registry *r, struct registry_snapshot *s)
 {
@@ -774,26 +822,27 @@ registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
 int
 registry_snapshot_again(struct registry *r, struct registry_snapshot *s)
 {
-	size_t n_cells;
-	int error = 0;
+	for (;;) {
+		size_t n_cells;
 
-	registry_lock(r);
-	n_cells = count_cells(r);
-	if (!s->families || s->room < n_cells) {
+		registry_lock(r);
+		n_cells = count_cells(r);
+		if (s->families && n_cells <= s->room)
+			break;
+		registry_unlock(r);
 		registry_snapshot_release(s);
 		/* With some to spare for what is added until the next. */
 		s->room = n_cells + n_cells / 8 + 64;
 		s->families = calloc(BOUNDS_FAMILIES, sizeof(*s->families));
-		s->cells = reallocarray(NULL, s->room, sizeof(*s->cells));
+		s->cells = allocate_cells(s->room);
 		if (!s->families || !s->cells) {
 			registry_snapshot_release(s);
-			error = -ENOMEM;
+			return -ENOMEM;
 		}
 	}
-	if (!error)
-		fill_snapshot(r, s);
+	fill_snapshot(r, s);
 	registry_unlock(r);
-	return error;
+	return 0;
 }
 
 void

@@ -2,11 +2,19 @@
 
 #include <stddef.h>
 
+/* RFC 1952, 2.3.1 */
+#define GZIP STR("\x1F\x8B")
+
+bool
+compression_is_gzip(struct str head)
+{
+	return str_starts_with(head, GZIP);
+}
+
 bool
 compression_is(struct str head)
 {
 	static const struct str magic[] = {
-		{ "\x1F\x8B", 2 }, /* gzip, RFC 1952 */
 		{ "\x28\xB5\x2F\xFD", 4 }, /* zstd, RFC 8878 */
 		{ "\xFD\x37zXZ", 5 },
 		{ "BZh", 3 },
@@ -17,5 +25,5 @@ compression_is(struct str head)
 		if (str_starts_with(head, magic[i]))
 			return true;
 	}
-	return false;
+	return compression_is_gzip(head);
 }

@@ -14,5 +14,6 @@
 
 /* head: the first bytes of a file, fewer where it is shorter. */
 bool compression_is(struct str head);
+bool compression_is_gzip(struct str head);
 
 #endif

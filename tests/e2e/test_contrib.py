@@ -123,13 +123,16 @@ def test_systemd_accepts_the_unit(tmp_path):
 def test_completion_offers_every_option():
     completion = CONTRIB / "completions" / "accesslog_exporter.bash"
     succeeds("bash", "-n", completion)
-    script = (
-        f"source '{completion}'; COMP_WORDS=(accesslog_exporter --) COMP_CWORD=1; "
-        '_accesslog_exporter; printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    offered = subprocess.run(
-        ["bash", "-c", script], capture_output=True, text=True, check=True
-    ).stdout
+    offered = ""
+    for words in ("--", "scan --"):
+        script = (
+            f"source '{completion}'; COMP_WORDS=(accesslog_exporter {words}); "
+            "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); "
+            '_accesslog_exporter; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        offered += subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, check=True
+        ).stdout
     text = subprocess.run(
         [support.BINARY, "--help"], capture_output=True, text=True, check=True
     ).stdout
