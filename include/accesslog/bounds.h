@@ -118,9 +118,9 @@
 #define BOUNDS_DATAGRAM_BYTES (BOUNDS_LINE_BYTES + 4u * 1024)
 
 /*
- * What the kernel is asked to hold for a socket that is read too late: 4 MiB
- * are some 5,000 datagrams of 200 bytes.  net.core.rmem_max is the limit.  It
- * is not more than one turn reads, so that a drain empties it.
+ * What the kernel is asked to hold for a socket that is read too late, up to
+ * net.core.rmem_max.  It gives twice of it, and counts its own memory as well:
+ * that was 6,553 datagrams of 230 bytes, and 137 of 60,000.
  */
 #define BOUNDS_RECEIVE_BYTES (4 * 1024 * 1024)
 

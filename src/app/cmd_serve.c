@@ -9,11 +9,13 @@
 
 #include "accesslog/exposition.h"
 #include "app/config_file.h"
+#include "app/events.h"
 #include "app/log.h"
 #include "app/page.h"
 #include "app/pipeline.h"
 #include "app/version.h"
 #include "io/httpd.h"
+#include "io/inputs.h"
 #include "io/loop.h"
 #include "io/paths.h"
 #include "io/process.h"
@@ -29,6 +31,9 @@ struct serve {
 	struct paths names_before;
 	struct loop *loop;
 	struct tailer *tailer;
+	struct inputs *inputs;
+	size_t n_files; /* paths and globs; of the configuration in use */
+	size_t next_n_files;
 	struct rendezvous *rendezvous;
 	struct rendezvous *reload;
 	bool is_reloaded; /* how it went; guarded by the registry's lock */
@@ -221,6 +226,7 @@ scrape_came(void *arg)
 {
 	struct serve *s = arg;
 
+	inputs_drain(s->inputs);
 	tailer_drain(s->tailer);
 }
 
@@ -233,75 +239,42 @@ logs_are_drained(void *arg)
 	rendezvous_answer(s->rendezvous);
 }
 
-struct sentence {
-	enum log_level level;
-	const char *text;
-};
-
-static struct sentence
-sentence_of(enum event_kind kind)
+/* Nothing can come any more: what piped it to us has closed it. */
+static void
+stdin_ended(void *arg)
 {
-	switch (kind) {
-	case EVENT_FOLLOWING:
-		return (struct sentence){ LOG_INFO, "following" };
-	case EVENT_MISSING:
-		return (struct sentence){ LOG_WARN,
-			"the file does not exist; waiting for it" };
-	case EVENT_NO_MATCH:
-		return (struct sentence){ LOG_INFO,
-			"nothing matches the pattern; waiting" };
-	case EVENT_UNREADABLE:
-		return (struct sentence){ LOG_WARN,
-			"the file cannot be read; trying again" };
-	case EVENT_COMPRESSED:
-		return (struct sentence){ LOG_WARN,
-			"the file is compressed and left alone" };
-	case EVENT_DUPLICATE:
-		return (struct sentence){ LOG_INFO,
-			"the file is followed under another name" };
-	case EVENT_COPY:
-		return (struct sentence){ LOG_INFO,
-			"the file begins like one that is followed; left alone "
-			"unless it turns out to be another" };
-	case EVENT_REPLACED:
-		return (struct sentence){ LOG_INFO,
-			"the file was replaced; the old one is read to its "
-			"end" };
-	case EVENT_REMOVED:
-		return (struct sentence){ LOG_INFO,
-			"the file was renamed or removed; the old one is read "
-			"to its end" };
-	case EVENT_TRUNCATED:
-		return (struct sentence){ LOG_INFO,
-			"the file was truncated; reading from its start" };
-	case EVENT_FINISHED:
-		return (struct sentence){ LOG_DEBUG, "finished" };
-	case EVENT_FORMAT:
-		return (struct sentence){ LOG_INFO, "format recognised" };
-	case EVENT_NO_FORMAT:
-		return (struct sentence){ LOG_WARN,
-			"no shipped format fits the lines so far; give one "
-			"with --format" };
-	case EVENT_POLLED:
-		return (struct sentence){ LOG_WARN,
-			"no inotify watch is left; files are polled every "
-			"second. Raise fs.inotify.max_user_watches or "
-			"max_user_instances with sysctl" };
-	}
-	return (struct sentence){ LOG_DEBUG, "something happened" };
+	struct serve *s = arg;
+
+	if (s->n_files)
+		return;
+	log_event(LOG_INFO, "stopping, because there is no other input", NULL);
+	rendezvous_cancel(s->rendezvous);
+	rendezvous_cancel(s->reload);
+	loop_stop(s->loop);
 }
 
-static void
-tailer_told(void *arg, const struct event *event)
+static int
+add_path(struct serve *s, const struct config_source *source, size_t i_source,
+    size_t i_path, struct config_error *reterr)
 {
-	struct sentence sentence = sentence_of(event->kind);
-	const char *error = event->error ? strerror(-event->error) : NULL;
+	const struct tailer_path path = {
+		.name = source->name,
+		.argument = source->paths[i_path],
+		.n_excludes = source->n_excludes,
+		.excludes = source->excludes,
+		.source = i_source,
+	};
+	int error;
 
-	(void)arg;
-	if (event->error == -EINVAL)
-		error = "it is not a regular file";
-	log_event(sentence.level, sentence.text, "source", event->source,
-	    "path", event->path, "format", event->detail, "error", error, NULL);
+	if (!inputs_take(path.argument)) {
+		s->next_n_files++;
+		return tailer_add(s->tailer, &path);
+	}
+	error = inputs_add(s->inputs, path.name, path.argument, i_source,
+	    reterr);
+	if (error && source->path_places)
+		config_error_locate(reterr, source->path_places[i_path]);
+	return error;
 }
 
 /*
@@ -317,27 +290,21 @@ prepare_config(struct serve *s, const struct config *config,
 	int error = 0;
 
 	tailer_begin(s->tailer);
+	inputs_begin(s->inputs);
+	s->next_n_files = 0;
 	for (i = 0; i < config->n_sources && !error; i++) {
 		const struct config_source *source = &config->sources[i];
 
 		error = paths_add(&names, source->name);
-		for (j = 0; j < source->n_paths && !error; j++) {
-			const struct tailer_path path = {
-				.name = source->name,
-				.argument = source->paths[j],
-				.n_excludes = source->n_excludes,
-				.excludes = source->excludes,
-				.source = i,
-			};
-
-			error = tailer_add(s->tailer, &path);
-		}
+		for (j = 0; j < source->n_paths && !error; j++)
+			error = add_path(s, source, i, j, reterr);
 	}
 	if (!error)
 		error = pipeline_configure(&s->pipeline, config, true,
 		    &s->ingest_before, reterr);
 	if (error) {
 		tailer_cancel(s->tailer);
+		inputs_cancel(s->inputs);
 		paths_release(&names);
 		return error;
 	}
@@ -353,6 +320,8 @@ static void
 commit_config(struct serve *s)
 {
 	tailer_commit(s->tailer, s->pipeline.ingest);
+	inputs_commit(s->inputs, s->pipeline.ingest);
+	s->n_files = s->next_n_files;
 	ingest_destroy(s->ingest_before);
 	s->ingest_before = NULL;
 	paths_release(&s->names_before);
@@ -449,6 +418,7 @@ signal_came(void *arg, int signal_number)
 	}
 	log_event(LOG_INFO, "stopping", "signal",
 	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+	inputs_drain(s->inputs); /* it cannot be read the next time */
 	rendezvous_cancel(s->rendezvous);
 	rendezvous_cancel(s->reload);
 	loop_stop(s->loop);
@@ -503,7 +473,8 @@ start(struct serve *s)
 		return 0;
 	}
 	config_file_tell(s->options, error, &why);
-	return -EINVAL; /* told */
+	/* An input that cannot be opened is no mistake of the user's. */
+	return *why.text && error != -EINVAL ? error : -EINVAL;
 }
 
 /* It is stopping: the next signal must not end it half-way. */
@@ -575,8 +546,13 @@ set_up(struct serve *s)
 	const struct tailer_options tailer_options = {
 		.from_start = s->options->from_start,
 		.max_open_files = open_files_allowed(),
-		.on_event = tailer_told,
+		.on_event = events_log,
 		.on_drained = logs_are_drained,
+		.arg = s,
+	};
+	const struct inputs_options inputs_options = {
+		.on_event = events_log,
+		.on_ended = stdin_ended,
 		.arg = s,
 	};
 	int error;
@@ -591,6 +567,9 @@ set_up(struct serve *s)
 	if (!error)
 		error = tailer_create(loop_uv(s->loop), &s->pipeline.metrics,
 		    &tailer_options, &s->tailer);
+	if (!error)
+		error = inputs_create(loop_uv(s->loop), &s->pipeline.metrics,
+		    &inputs_options, &s->inputs);
 	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
 		    &s->rendezvous);
@@ -616,6 +595,7 @@ take_down(struct serve *s)
 	httpd_destroy(s->httpd);
 	rendezvous_destroy(s->reload);
 	rendezvous_destroy(s->rendezvous);
+	inputs_destroy(s->inputs);
 	tailer_destroy(s->tailer);
 	loop_destroy(s->loop);
 	ingest_destroy(s->ingest_before);

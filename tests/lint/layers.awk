@@ -5,7 +5,8 @@ BEGIN {
 	# Library -> the modules that may call it.
 	may["pcre2_"] = " core/pattern "
 	may["yaml_"] = " core/document "
-	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous "
+	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous " \
+	    "io/inputs io/input io/input_pipe io/input_tcp io/input_datagram "
 	may["MHD_"] = " io/httpd "
 	may["sqlite3_"] = " io/state "
 
