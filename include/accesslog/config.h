@@ -8,6 +8,7 @@
  *	sources:
  *	  - name: shop                  # by default its first path
  *	    paths: [/var/log/nginx/shop*.log]
+ *	    # or -, syslog+udp://HOST:PORT ... (endpoint.h)
  *	    exclude: ['*.gz']
  *	    format: combined            # or a list of formats, tried in order
  *	    labels: { site: shop }      # added to each of its series
@@ -103,7 +104,8 @@ struct config_pair {
 struct config_source {
 	char *name;
 	size_t n_paths;
-	char **paths;
+	char **paths; /* or inputs (endpoint.h) */
+	struct config_place *path_places; /* NULL: on the command line */
 	size_t n_excludes;
 	char **excludes; /* fnmatch(3) patterns of a path or its last part */
 	size_t n_formats;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "accesslog/config.h"
+#include "accesslog/endpoint.h"
 #include "accesslog/format.h"
 #include "accesslog/pattern.h"
 #include "app/config_file.h"
@@ -76,10 +77,17 @@ list_path(const struct config_source *s, const char *path,
 {
 	struct paths found = { 0 };
 	struct stat st;
+	struct config_error why;
+	struct endpoint endpoint;
 	bool is_there = !stat(path, &st);
 	size_t i;
 	int error;
 
+	if (endpoint_parse(path, &endpoint, &why) ||
+	    endpoint.kind != ENDPOINT_PATH) {
+		(void)printf("  %s: receives\n", path);
+		return 0;
+	}
 	if (is_there || !paths_is_glob(path))
 		error = paths_add(&found, path);
 	else
@@ -101,6 +109,8 @@ list_path(const struct config_source *s, const char *path,
 			(void)printf("  %s: %s\n", file,
 			    errno == ENOENT ? "not there yet"
 					    : strerror(errno));
+		else if (S_ISFIFO(st.st_mode) && !strcmp(file, path))
+			(void)printf("  %s: receives\n", file);
 		else if (!S_ISREG(st.st_mode))
 			(void)printf("  %s: not a regular file\n", file);
 		else

@@ -16,11 +16,13 @@
 #include "app/pipeline.h"
 #include "app/version.h"
 #include "io/httpd.h"
+#include "io/inputs.h"
 #include "io/loop.h"
 #include "io/paths.h"
 #include "io/process.h"
 #include "io/rendezvous.h"
 #include "io/tailer.h"
+#include "io/wall_clock.h"
 
 struct serve {
 	const struct options *options;
@@ -31,6 +33,9 @@ struct serve {
 	struct paths names_before;
 	struct loop *loop;
 	struct tailer *tailer;
+	struct inputs *inputs;
+	size_t n_files; /* paths and globs; of the configuration in use */
+	size_t next_n_files;
 	struct rendezvous *rendezvous;
 	struct rendezvous *reload;
 	bool is_reloaded; /* how it went; guarded by the registry's lock */
@@ -42,13 +47,8 @@ struct serve {
 static void
 lock_registry(struct serve *s)
 {
-	struct registry *r = s->pipeline.registry;
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	registry_lock(r);
-	registry_set_now(r,
-	    (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
+	registry_lock(s->pipeline.registry);
+	wall_clock_tell(s->pipeline.registry);
 }
 
 /* On the HTTP thread from here */
@@ -257,6 +257,7 @@ scrape_came(void *arg)
 {
 	struct serve *s = arg;
 
+	inputs_drain(s->inputs);
 	tailer_drain(s->tailer);
 }
 
@@ -298,6 +299,44 @@ files_are_finished(void *arg)
 	keeper_file_finished(&s->keeper);
 }
 
+/* Nothing can come any more: what piped it to us has closed it. */
+static void
+stdin_ended(void *arg)
+{
+	struct serve *s = arg;
+
+	if (s->n_files)
+		return;
+	log_event(LOG_INFO, "stopping, because there is no other input", NULL);
+	rendezvous_cancel(s->rendezvous);
+	rendezvous_cancel(s->reload);
+	loop_stop(s->loop);
+}
+
+static int
+add_path(struct serve *s, const struct config_source *source, size_t i_source,
+    size_t i_path, struct config_error *reterr)
+{
+	const struct tailer_path path = {
+		.name = source->name,
+		.argument = source->paths[i_path],
+		.n_excludes = source->n_excludes,
+		.excludes = source->excludes,
+		.source = i_source,
+	};
+	int error;
+
+	if (!inputs_take(path.argument)) {
+		s->next_n_files++;
+		return tailer_add(s->tailer, &path);
+	}
+	error = inputs_add(s->inputs, path.name, path.argument, i_source,
+	    reterr);
+	if (error && source->path_places)
+		config_error_locate(reterr, source->path_places[i_path]);
+	return error;
+}
+
 /*
  * A configuration is about to be used, the first or another: what can be wrong
  * with it is found, and commit_config() cannot fail.
@@ -311,27 +350,21 @@ prepare_config(struct serve *s, const struct config *config,
 	int error = 0;
 
 	tailer_begin(s->tailer);
+	inputs_begin(s->inputs);
+	s->next_n_files = 0;
 	for (i = 0; i < config->n_sources && !error; i++) {
 		const struct config_source *source = &config->sources[i];
 
 		error = paths_add(&names, source->name);
-		for (j = 0; j < source->n_paths && !error; j++) {
-			const struct tailer_path path = {
-				.name = source->name,
-				.argument = source->paths[j],
-				.n_excludes = source->n_excludes,
-				.excludes = source->excludes,
-				.source = i,
-			};
-
-			error = tailer_add(s->tailer, &path);
-		}
+		for (j = 0; j < source->n_paths && !error; j++)
+			error = add_path(s, source, i, j, reterr);
 	}
 	if (!error)
 		error = pipeline_configure(&s->pipeline, config, true,
 		    &s->ingest_before, reterr);
 	if (error) {
 		tailer_cancel(s->tailer);
+		inputs_cancel(s->inputs);
 		paths_release(&names);
 		return error;
 	}
@@ -347,6 +380,8 @@ static void
 commit_config(struct serve *s)
 {
 	tailer_commit(s->tailer, s->pipeline.ingest);
+	inputs_commit(s->inputs, s->pipeline.ingest);
+	s->n_files = s->next_n_files;
 	ingest_destroy(s->ingest_before);
 	s->ingest_before = NULL;
 	paths_release(&s->names_before);
@@ -443,6 +478,7 @@ signal_came(void *arg, int signal_number)
 	}
 	log_event(LOG_INFO, "stopping", "signal",
 	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
+	inputs_drain(s->inputs); /* it cannot be read the next time */
 	rendezvous_cancel(s->rendezvous);
 	rendezvous_cancel(s->reload);
 	loop_stop(s->loop);
@@ -497,7 +533,8 @@ start(struct serve *s)
 		return 0;
 	}
 	config_file_tell(s->options, error, &why);
-	return -EINVAL; /* told */
+	/* An input that cannot be opened is no mistake of the user's. */
+	return *why.text && error != -EINVAL ? error : -EINVAL;
 }
 
 /* It is stopping: the next signal must not end it half-way. */
@@ -569,9 +606,15 @@ set_up(struct serve *s)
 	struct tailer_options tailer_options = {
 		.from_start = s->options->from_start,
 		.max_open_files = open_files_allowed(),
-		.on_event = events_tell,
+		.on_event = events_log,
 		.on_drained = logs_are_drained,
 		.on_change = something_changed,
+		.arg = s,
+	};
+	const struct inputs_options inputs_options = {
+		.on_event = events_log,
+		.on_change = something_changed,
+		.on_ended = stdin_ended,
 		.arg = s,
 	};
 	int error;
@@ -592,6 +635,9 @@ set_up(struct serve *s)
 		    &tailer_options, &s->tailer);
 	if (!error)
 		error = keeper_start(&s->keeper, s->loop, s->tailer);
+	if (!error)
+		error = inputs_create(loop_uv(s->loop), &s->pipeline.metrics,
+		    &inputs_options, &s->inputs);
 	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
 		    &s->rendezvous);
@@ -625,6 +671,7 @@ take_down(struct serve *s)
 	rendezvous_destroy(s->reload);
 	rendezvous_destroy(s->rendezvous);
 	keeper_release(&s->keeper);
+	inputs_destroy(s->inputs);
 	tailer_destroy(s->tailer);
 	loop_destroy(s->loop);
 	ingest_destroy(s->ingest_before);

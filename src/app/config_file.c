@@ -101,7 +101,7 @@ void
 config_file_explain(const struct options *o, int error,
     const struct config_error *why, struct buf *out)
 {
-	if (error != -EINVAL)
+	if (error != -EINVAL && !*why->text)
 		buf_add_format(out, "%s: %s",
 		    o->config_file ? o->config_file : "configuration",
 		    strerror(-error));
@@ -111,8 +111,10 @@ config_file_explain(const struct options *o, int error,
 	else if (why->column)
 		buf_add_format(out, "--format, column %zu: %s", why->column,
 		    why->text);
-	else
+	else if (error == -EINVAL && o->has_format)
 		buf_add_format(out, "--format: %s", why->text);
+	else
+		buf_add_text(out, why->text); /* an input */
 }
 
 void

@@ -57,6 +57,13 @@ sentence_of(enum event_kind kind)
 		return (struct sentence){ LOG_WARN,
 			"no shipped format fits the lines so far; give one "
 			"with --format" };
+	case EVENT_RECEIVING:
+		return (struct sentence){ LOG_INFO,
+			"receiving; it cannot be replayed: what is sent while "
+			"the exporter is down is not counted" };
+	case EVENT_ENDED:
+		return (
+		    struct sentence){ LOG_INFO, "standard input has ended" };
 	case EVENT_POLLED:
 		return (struct sentence){ LOG_WARN,
 			"no inotify watch is left; files are polled every "
@@ -67,7 +74,7 @@ sentence_of(enum event_kind kind)
 }
 
 void
-events_tell(void *arg, const struct event *event)
+events_log(void *arg, const struct event *event)
 {
 	struct sentence sentence = sentence_of(event->kind);
 	const char *error = event->error ? strerror(-event->error) : NULL;
@@ -76,5 +83,7 @@ events_tell(void *arg, const struct event *event)
 	if (event->error == -EINVAL)
 		error = "it is not a regular file";
 	log_event(sentence.level, sentence.text, "source", event->source,
-	    "path", event->path, "format", event->detail, "error", error, NULL);
+	    "path", event->path,
+	    event->kind == EVENT_RECEIVING ? "address" : "format",
+	    event->detail, "error", error, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * What happens to followed files, as lines of the log.
+ * What the log says of what happens to files and inputs (io/event.h).
  */
 #ifndef ACCESSLOG_EVENTS_H
 #define ACCESSLOG_EVENTS_H
@@ -7,6 +7,6 @@
 #include "io/event.h"
 
 /* An event_fn; arg is not used. */
-void events_tell(void *arg, const struct event *event);
+void events_log(void *arg, const struct event *event);
 
 #endif

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include "app/cmd_check.h"
 #include "app/cmd_explain.h"
@@ -8,11 +10,25 @@
 #include "app/log.h"
 #include "app/options.h"
 
+/* What is closed would be taken by the first file or socket that is opened. */
+static void
+open_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct options options;
 
+	open_standard_descriptors();
 	switch (options_parse(argc, argv, &options)) {
 	case OPTIONS_RUN:
 		break;

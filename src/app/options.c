@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "accesslog/config_error.h"
+#include "accesslog/endpoint.h"
 #include "app/version.h"
 
 enum option_id {
@@ -61,7 +63,7 @@ static const struct command {
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char help[] =
-    "usage: accesslog_exporter [serve] [OPTION]... [FILE|GLOB]...\n"
+    "usage: accesslog_exporter [serve] [OPTION]... [FILE|GLOB|-|URL]...\n"
     "       accesslog_exporter scan [--quiet] [OPTION]... FILE...|-\n"
     "       accesslog_exporter explain [--format=FORMAT] FILE|-\n"
     "       accesslog_exporter check CONFIG\n"
@@ -218,6 +220,31 @@ complain_of(char *argument, int what)
 	return COMPLAIN("unknown option \"%s\"; see --help\n", argument);
 }
 
+/* What is no path: is it for this command, and such as there are? */
+static enum options_result
+check_file(const struct options *o, const char *file)
+{
+	const struct command *c = &commands[o->command];
+	struct config_error why;
+	struct endpoint endpoint;
+
+	if (!*file)
+		return COMPLAIN("an empty file name; write a path\n");
+	if (c->needs_file && endpoint_parse(file, &endpoint, &why))
+		return COMPLAIN("%s\n", why.text);
+	if (!c->needs_file || endpoint.kind == ENDPOINT_PATH)
+		return OPTIONS_RUN;
+	if (endpoint.kind != ENDPOINT_STDIN && !c->serves)
+		return COMPLAIN("%s takes files; what comes to %s is for "
+				"serve\n",
+		    c->name, file);
+	if (endpoint.kind == ENDPOINT_STDIN && c->serves && o->config_file &&
+	    !strcmp(o->config_file, "-"))
+		return COMPLAIN("standard input is the configuration already; "
+				"write --config.file=FILE\n");
+	return OPTIONS_RUN;
+}
+
 static enum options_result
 check_files(const struct options *o)
 {
@@ -239,12 +266,10 @@ check_files(const struct options *o)
 			       "'/srv/*/access.log'\n",
 			  BOUNDS_SOURCES);
 	for (i = 0; i < o->n_files; i++) {
-		if (!*o->files[i])
-			return COMPLAIN("an empty file name; write a path\n");
-		if (c->serves && !strcmp(o->files[i], "-"))
-			return COMPLAIN("standard input cannot be followed; "
-					"write accesslog_exporter scan - to "
-					"count it once\n");
+		enum options_result result = check_file(o, o->files[i]);
+
+		if (result != OPTIONS_RUN)
+			return result;
 	}
 	return OPTIONS_RUN;
 }

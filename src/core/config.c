@@ -5,6 +5,7 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
+#include "accesslog/endpoint.h"
 #include "accesslog/fields.h"
 #include "accesslog/schema.h"
 
@@ -125,10 +126,11 @@ read_label_name(struct schema_reader *r, const struct schema_key *key,
 	return schema_copy(node->text, &label->name);
 }
 
+/* ret_places: or NULL */
 static int
 read_texts(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, size_t max, size_t *ret_n,
-    char ***ret_texts)
+    char ***ret_texts, struct config_place **ret_places)
 {
 	struct schema_list items;
 	size_t i;
@@ -140,9 +142,17 @@ read_texts(struct schema_reader *r, const struct schema_key *key,
 	if (!*ret_texts)
 		return -ENOMEM;
 	*ret_n = items.n;
-	for (i = 0; i < items.n && !error; i++)
+	if (ret_places) {
+		*ret_places = schema_array(items.n, sizeof(**ret_places));
+		if (!*ret_places)
+			return -ENOMEM;
+	}
+	for (i = 0; i < items.n && !error; i++) {
+		if (ret_places)
+			(*ret_places)[i] = items.nodes[i]->place;
 		error = schema_read_some_text(r, key, items.nodes[i],
 		    &(*ret_texts)[i]);
+	}
 	return error;
 }
 
@@ -593,9 +603,18 @@ source_paths(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, void *target)
 {
 	struct config_source *source = target;
+	size_t i;
+	int error = read_texts(r, key, node, BOUNDS_SOURCES, &source->n_paths,
+	    &source->paths, &source->path_places);
 
-	return read_texts(r, key, node, BOUNDS_SOURCES, &source->n_paths,
-	    &source->paths);
+	for (i = 0; i < source->n_paths && !error; i++) {
+		struct endpoint endpoint;
+
+		error = endpoint_parse(source->paths[i], &endpoint, r->reterr);
+		if (error)
+			config_error_locate(r->reterr, source->path_places[i]);
+	}
+	return error;
 }
 
 static int
@@ -605,7 +624,7 @@ source_exclude(struct schema_reader *r, const struct schema_key *key,
 	struct config_source *source = target;
 
 	return read_texts(r, key, node, BOUNDS_SOURCES, &source->n_excludes,
-	    &source->excludes);
+	    &source->excludes, NULL);
 }
 
 static int
@@ -628,7 +647,7 @@ source_format(struct schema_reader *r, const struct schema_key *key,
 	if (!source->format_places)
 		return -ENOMEM;
 	error = read_texts(r, key, node, BOUNDS_CONFIG_FORMATS,
-	    &source->n_formats, &source->formats);
+	    &source->n_formats, &source->formats, NULL);
 	for (i = 0; i < items.n && !error; i++) {
 		source->format_places[i] = items.nodes[i]->place;
 		if (items.n > 1 && !strcmp(source->formats[i], "auto"))
@@ -1133,6 +1152,7 @@ release_source(struct config_source *source)
 
 	free(source->name);
 	release_texts(source->paths, source->n_paths);
+	free(source->path_places);
 	release_texts(source->excludes, source->n_excludes);
 	release_texts(source->formats, source->n_formats);
 	free(source->format_places);

@@ -20,6 +20,9 @@ enum event_kind {
 	EVENT_FINISHED, /* a held file was let go */
 	EVENT_FORMAT, /* detail: the name of the format of its lines */
 	EVENT_NO_FORMAT, /* lines came that fit no shipped format */
+	/* Not a file, path as the user wrote it; detail: the address, if any. */
+	EVENT_RECEIVING,
+	EVENT_ENDED, /* standard input */
 	EVENT_POLLED, /* no room for a watch of the directory; source NULL */
 };
 

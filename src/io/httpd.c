@@ -602,6 +602,8 @@ int
 httpd_listen(struct httpd *h, const char *address, const char **ret_bound,
     const char **reterr_text)
 {
+	const struct listening_what what = { address, false,
+		"--web.listen-address=ADDRESS:PORT" };
 	struct listener *l;
 	int error;
 
@@ -621,7 +623,7 @@ httpd_listen(struct httpd *h, const char *address, const char **ret_bound,
 	l->httpd = h;
 	for (size_t i = 0; i < BOUNDS_HTTP_CONNECTIONS; i++)
 		l->connections[i].fd = -1;
-	error = listening_open(address, &l->listening, h->error_text);
+	error = listening_open(&what, &l->listening, h->error_text);
 	if (error) {
 		free(l);
 		return error;

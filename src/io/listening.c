@@ -10,8 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OTHER_ADDRESS "choose another with --web.listen-address=ADDRESS:PORT"
-
 /* Returns 0 to 65535, or -1 where text is not a port. */
 static int
 parse_port(const char *text)
@@ -70,11 +68,11 @@ parse_address(const char *address, char host[static NI_MAXHOST], int *ret_port)
 
 /* Returns a listening socket, or -Exxx; reterr_gai: what getaddrinfo() said. */
 static int
-open_socket(const char *host, int port, int *reterr_gai)
+open_socket(const char *host, int port, int type, int *reterr_gai)
 {
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,
-		.ai_socktype = SOCK_STREAM,
+		.ai_socktype = type,
 		.ai_flags = AI_NUMERICSERV,
 	};
 	struct addrinfo *ai;
@@ -91,16 +89,18 @@ open_socket(const char *host, int port, int *reterr_gai)
 	if (*reterr_gai)
 		return *reterr_gai == EAI_MEMORY ? -ENOMEM : -EADDRNOTAVAIL;
 
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0);
+	fd = socket(ai->ai_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		error = -errno;
 		goto free_ai;
 	}
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	/* Of a datagram socket it would let another process take the port. */
+	if ((type == SOCK_STREAM &&
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on))) ||
 	    (ai->ai_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off))) ||
-	    bind(fd, ai->ai_addr, ai->ai_addrlen) || listen(fd, SOMAXCONN)) {
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) ||
+	    (type == SOCK_STREAM && listen(fd, SOMAXCONN))) {
 		error = -errno;
 		goto close_fd;
 	}
@@ -116,13 +116,13 @@ free_ai:
 
 /* Everywhere: IPv6 takes IPv4 with it, where the kernel has it. */
 static int
-open_any_socket(int port)
+open_any_socket(int port, int type)
 {
 	int gai;
-	int fd = open_socket("::", port, &gai);
+	int fd = open_socket("::", port, type, &gai);
 
 	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
-		fd = open_socket("0.0.0.0", port, &gai);
+		fd = open_socket("0.0.0.0", port, type, &gai);
 	return fd;
 }
 
@@ -148,29 +148,35 @@ describe_socket(int fd, char *text, size_t text_bytes)
 }
 
 static void
-explain_failure(const char *address, int port, int error, int gai,
+explain_failure(const struct listening_what *what, int port, int error, int gai,
     char text[LISTENING_ERROR_BYTES])
 {
+	const char *address = what->address;
+
 	if (error == -EADDRINUSE || error == -EACCES)
 		snprintf(text, LISTENING_ERROR_BYTES,
-		    "cannot listen on %s: port %d is %s; " OTHER_ADDRESS,
+		    "cannot listen on %s: port %d is %s; choose another with "
+		    "%s",
 		    address, port,
 		    error == -EACCES ? "only for root or CAP_NET_BIND_SERVICE"
-				     : "in use by another process");
+				     : "in use by another process",
+		    what->example);
 	else if (error == -EADDRNOTAVAIL)
 		snprintf(text, LISTENING_ERROR_BYTES,
-		    "cannot listen on %s: %s; " OTHER_ADDRESS, address,
+		    "cannot listen on %s: %s; choose another with %s", address,
 		    gai ? gai_strerror(gai)
-			: "this machine has no such address");
+			: "this machine has no such address",
+		    what->example);
 	else
 		snprintf(text, LISTENING_ERROR_BYTES, "cannot listen on %s: %s",
 		    address, strerror(-error));
 }
 
 int
-listening_open(const char *address, struct listening *ret_listening,
-    char reterr_text[LISTENING_ERROR_BYTES])
+listening_open(const struct listening_what *what,
+    struct listening *ret_listening, char reterr_text[LISTENING_ERROR_BYTES])
 {
+	int type = what->is_datagram ? SOCK_DGRAM : SOCK_STREAM;
 	char host[NI_MAXHOST];
 	struct listening l;
 	const char *wrong;
@@ -178,20 +184,21 @@ listening_open(const char *address, struct listening *ret_listening,
 	int gai = 0;
 	int error;
 
-	wrong = parse_address(address, host, &port);
+	wrong = parse_address(what->address, host, &port);
 	if (wrong) {
 		snprintf(reterr_text, LISTENING_ERROR_BYTES, "\"%s\" %s",
-		    address, wrong);
+		    what->address, wrong);
 		return -EINVAL;
 	}
-	l.fd = !*host || !strcmp(host, "*") ? open_any_socket(port)
-					    : open_socket(host, port, &gai);
+	l.fd = !*host || !strcmp(host, "*")
+	    ? open_any_socket(port, type)
+	    : open_socket(host, port, type, &gai);
 	error = l.fd < 0 ? l.fd
 			 : describe_socket(l.fd, l.bound, sizeof(l.bound));
 	if (error) {
 		if (l.fd >= 0)
 			close(l.fd);
-		explain_failure(address, port, error, gai, reterr_text);
+		explain_failure(what, port, error, gai, reterr_text);
 		return error;
 	}
 	*ret_listening = l;

@@ -1,5 +1,5 @@
 /*
- * Listening sockets from addresses as people write them.
+ * Listening and receiving sockets from addresses as people write them.
  *
  *	127.0.0.1:9649   [::1]:9649   localhost:9649   :9649   9649
  *
@@ -9,9 +9,17 @@
 #ifndef ACCESSLOG_LISTENING_H
 #define ACCESSLOG_LISTENING_H
 
+#include <stdbool.h>
+
 /* NI_MAXHOST and NI_MAXSERV of <netdb.h>, with "[]:" between them. */
 #define LISTENING_BOUND_BYTES (1025 + 32 + 4)
 #define LISTENING_ERROR_BYTES (1025 + 256)
+
+struct listening_what {
+	const char *address; /* PORT 0 takes a free port */
+	bool is_datagram; /* else it takes connections */
+	const char *example; /* of another address, for messages */
+};
 
 struct listening {
 	int fd; /* owned by the caller; non-blocking, closed on exec */
@@ -19,15 +27,15 @@ struct listening {
 };
 
 /*
- * address        PORT 0 takes a free port
+ * what           borrowed during the call
  * ret_listening  untouched on failure
  * reterr_text    what is wrong and what to write instead
  *
  * Returns 0; -EINVAL when the address cannot be read; -EADDRINUSE, -EACCES,
  * -EADDRNOTAVAIL ... from the system; -ENOMEM.
  */
-int listening_open(const char *address, struct listening *ret_listening,
-    char reterr_text[LISTENING_ERROR_BYTES])
+int listening_open(const struct listening_what *what,
+    struct listening *ret_listening, char reterr_text[LISTENING_ERROR_BYTES])
     __attribute__((warn_unused_result));
 
 #endif

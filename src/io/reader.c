@@ -6,6 +6,8 @@
 
 #include <uv.h>
 
+#include "io/wall_clock.h"
+
 struct reader {
 	struct metrics *metrics;
 	struct reader_options options;
@@ -294,19 +296,6 @@ lose(struct reader_file *f, int error)
 		o->on_lost(o->arg, place, error);
 }
 
-/* Series that come from here on were created now. */
-static void
-tell_time(struct registry *r)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	registry_lock(r);
-	registry_set_now(r,
-	    (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000);
-	registry_unlock(r);
-}
-
 static void
 read_now(struct reader_file *f, uint64_t max_bytes)
 {
@@ -314,7 +303,9 @@ read_now(struct reader_file *f, uint64_t max_bytes)
 	uint64_t before = f->file->known.offset;
 	int error;
 
-	tell_time(r->metrics->registry);
+	registry_lock(r->metrics->registry);
+	wall_clock_tell(r->metrics->registry);
+	registry_unlock(r->metrics->registry);
 	error = file_read(f->file, r->buffer, max_bytes);
 	if (f->file->known.offset != before)
 		r->options.on_change(r->options.arg);

@@ -3,9 +3,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <uv.h>
+
+#include "io/wall_clock.h"
 
 /* Who may have asked for the same save: scrapes, and the tailer. */
 #define MAX_REQUESTS 4
@@ -42,15 +43,6 @@ struct saver {
 	uint64_t began_ms; /* since 1970 */
 };
 
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void
 publish(struct saver *s, int error, uint64_t saved_ms)
 {
@@ -80,7 +72,7 @@ take_image(struct saver *s, bool is_clean)
 	s->current = s->next;
 	s->next = (struct requests){ 0 };
 	s->began_ns = uv_hrtime();
-	s->began_ms = now_ms();
+	s->began_ms = wall_clock_ms();
 	s->report = (struct saver_report){ 0 };
 	error = state_image_take(s->metrics->registry, &s->image);
 	if (error)

@@ -192,7 +192,9 @@ def scan(*arguments, input=None):
 class Exporter:
     """The real daemon on a port of its own choice."""
 
-    def __init__(self, *arguments, wrapper=(), settled=True, **options):
+    def __init__(
+        self, *arguments, wrapper=(), settled=True, stdin=subprocess.DEVNULL, **options
+    ):
         """settled: what is there at the start has been opened; write now."""
         arguments = [str(argument) for argument in arguments]
         n_addresses = sum(
@@ -205,7 +207,7 @@ class Exporter:
         self.errors_expected = False
         self.process = subprocess.Popen(
             [*wrapper, BINARY, *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=ENVIRONMENT,

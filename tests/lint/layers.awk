@@ -6,7 +6,8 @@ BEGIN {
 	may["pcre2_"] = " core/pattern "
 	may["yaml_"] = " core/document "
 	may["uv_"] = " io/loop io/watch io/tailer io/reader io/rendezvous " \
-	    "io/saver "
+	    "io/saver " \
+	    "io/inputs io/input io/input_pipe io/input_tcp io/input_datagram "
 	may["MHD_"] = " io/httpd "
 	may["inflate"] = " io/gunzip "
 	may["sqlite3_"] = " io/state_db "

@@ -211,6 +211,8 @@ one_value_stands_for_a_list_of_it(void **state)
 	(void)state;
 	assert_int_equal(c->sources[0].n_paths, 1);
 	assert_string_equal(c->sources[0].paths[0], "a.log");
+	assert_int_equal(c->sources[0].path_places[0].line, 2);
+	assert_int_equal(c->sources[0].path_places[0].column, 10);
 	assert_string_equal(c->sources[0].excludes[0], "b.log");
 	assert_string_equal(c->sources[0].formats[0], "common");
 	assert_int_equal(c->sources[0].n_drops, 1);
@@ -382,6 +384,9 @@ static const struct {
 	    "paths is a mapping; write a list of paths" },
 	{ "sources:\n- paths:\n", 2, 9, "paths is empty; write a list of" },
 	{ "sources:\n- paths: ['']\n", 2, 12, "paths is empty" },
+	{ "sources:\n- paths: [a, 'syslog+udp://b']\n", 2, 15,
+	    "\"syslog+udp://b\" has no address and port; write for example" },
+	{ "sources:\n- paths: ftp://a\n", 2, 10, "there is no input \"ftp\"" },
 	{ "sources:\n- paths: [[a]]\n", 2, 11, "paths is a list; write" },
 	{ S "  path: b\n", 3, 3, "no key \"path\"; write paths" },
 	{ S "  excludes: b\n", 3, 3, "no key \"excludes\"; write exclude" },

@@ -1,0 +1,255 @@
+#include "io/inputs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "io/input.h"
+#include "io/input_datagram.h"
+#include "io/input_pipe.h"
+#include "io/input_tcp.h"
+
+struct inputs {
+	struct inputs_options options;
+	TAILQ_HEAD(, input) list;
+	size_t n;
+	uv_timer_t retry; /* while some input is stalled */
+	struct input_common common;
+};
+
+static void
+retry_came(uv_timer_t *timer)
+{
+	struct inputs *ins = timer->data;
+	struct input *in;
+	bool is_over = true;
+
+	TAILQ_FOREACH(in, &ins->list, entry)
+		is_over = in->ops->retry(in) && is_over;
+	if (is_over)
+		(void)uv_timer_stop(timer);
+}
+
+static void
+input_stalled(void *arg)
+{
+	struct inputs *ins = arg;
+
+	if (!uv_is_active((uv_handle_t *)&ins->retry))
+		(void)uv_timer_start(&ins->retry, retry_came, BOUNDS_POLL_MS,
+		    BOUNDS_POLL_MS);
+}
+
+static void
+stdin_ended(void *arg)
+{
+	struct inputs *ins = arg;
+
+	if (ins->n == 1)
+		ins->options.on_ended(ins->options.arg);
+}
+
+int
+inputs_create(struct uv_loop_s *loop, struct metrics *metrics,
+    const struct inputs_options *options, struct inputs **ret_inputs)
+{
+	struct inputs *ins = calloc(1, sizeof(*ins));
+
+	if (!ins)
+		return -ENOMEM;
+	ins->options = *options;
+	ins->common.loop = loop;
+	ins->common.metrics = metrics;
+	ins->common.on_event = options->on_event;
+	ins->common.on_change = options->on_change;
+	ins->common.on_stalled = input_stalled;
+	ins->common.on_ended = stdin_ended;
+	ins->common.options_arg = options->arg;
+	ins->common.arg = ins;
+	TAILQ_INIT(&ins->list);
+	(void)uv_timer_init(loop, &ins->retry); /* cannot fail */
+	ins->retry.data = ins;
+	*ret_inputs = ins;
+	return 0;
+}
+
+static void
+drop(struct inputs *ins, struct input *in)
+{
+	TAILQ_REMOVE(&ins->list, in, entry);
+	ins->n--;
+	in->ops->destroy(in);
+}
+
+static void
+handle_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void
+inputs_destroy(struct inputs *ins)
+{
+	if (!ins)
+		return;
+	while (!TAILQ_EMPTY(&ins->list))
+		drop(ins, TAILQ_FIRST(&ins->list));
+	uv_close((uv_handle_t *)&ins->retry, handle_closed);
+}
+
+bool
+inputs_take(const char *argument)
+{
+	struct config_error why;
+	struct endpoint endpoint;
+
+	return endpoint_parse(argument, &endpoint, &why) ||
+	    endpoint.kind != ENDPOINT_PATH || input_pipe_is_fifo(argument);
+}
+
+/* What was added since the last commit goes. */
+void
+inputs_cancel(struct inputs *ins)
+{
+	struct input *in, *next;
+
+	for (in = TAILQ_FIRST(&ins->list); in; in = next) {
+		next = TAILQ_NEXT(in, entry);
+		free(in->next_name);
+		in->next_name = NULL;
+		in->is_wanted = false;
+		if (in->is_new)
+			drop(ins, in);
+	}
+}
+
+void
+inputs_begin(struct inputs *ins)
+{
+	inputs_cancel(ins);
+}
+
+static int
+open_input(struct inputs *ins, const char *name, const char *argument,
+    struct input **ret_input, struct config_error *reterr)
+{
+	struct endpoint endpoint;
+	int error = endpoint_parse(argument, &endpoint, reterr);
+
+	if (error)
+		return error;
+	if (ins->n == BOUNDS_INPUTS) {
+		(void)config_error_set(reterr, 0, 0,
+		    "more than %d inputs that are no files; write fewer",
+		    BOUNDS_INPUTS);
+		return -EINVAL;
+	}
+	switch (endpoint.kind) {
+	case ENDPOINT_PATH:
+	case ENDPOINT_STDIN:
+		return input_pipe_create(&ins->common, name, argument,
+		    ret_input, reterr);
+	case ENDPOINT_SYSLOG_UDP:
+	case ENDPOINT_SYSLOG_UNIX:
+		return input_datagram_create(&ins->common, name, argument,
+		    &endpoint, ret_input, reterr);
+	case ENDPOINT_JSON_TCP:
+		return input_tcp_create(&ins->common, name, argument, &endpoint,
+		    ret_input, reterr);
+	}
+	return -EINVAL;
+}
+
+static struct input *
+find(const struct inputs *ins, const char *argument)
+{
+	struct input *in;
+
+	TAILQ_FOREACH(in, &ins->list, entry) {
+		if (!strcmp(in->argument, argument))
+			return in;
+	}
+	return NULL;
+}
+
+int
+inputs_add(struct inputs *ins, const char *name, const char *argument,
+    size_t source, struct config_error *reterr)
+{
+	struct input *in = find(ins, argument);
+	char *next_name;
+	int error;
+
+	if (in && in->is_wanted)
+		return config_error_set(reterr, 0, 0,
+		    "%.160s is there twice; each of its lines is read once, so "
+		    "write it in one place",
+		    argument);
+	next_name = strdup(name);
+	if (!next_name)
+		return -ENOMEM;
+	if (!in) {
+		error = open_input(ins, name, argument, &in, reterr);
+		if (error) {
+			free(next_name);
+			return error;
+		}
+		in->is_new = true;
+		TAILQ_INSERT_TAIL(&ins->list, in, entry);
+		ins->n++;
+	}
+	in->is_wanted = true;
+	in->next_name = next_name;
+	in->next_source = source;
+	return 0;
+}
+
+/* It goes on, or begins, as it was said of it. */
+static void
+renew(struct input *in, struct ingest_source *to)
+{
+	bool has_new_name = strcmp(in->name, in->next_name) != 0;
+
+	free(in->name);
+	in->name = in->next_name;
+	in->next_name = NULL;
+	in->is_wanted = false;
+	in->is_new = false;
+	in->told_no_format = false;
+	if (has_new_name)
+		paths_release(&in->formats);
+	if (!in->ingest) {
+		in->ingest = to;
+		in->ops->start(in);
+		return;
+	}
+	in->ops->move(in, to);
+	in->ingest = to;
+}
+
+void
+inputs_commit(struct inputs *ins, const struct ingest *ingest)
+{
+	struct input *in, *next;
+
+	for (in = TAILQ_FIRST(&ins->list); in; in = next) {
+		next = TAILQ_NEXT(in, entry);
+		if (in->is_wanted)
+			renew(in, ingest_source_at(ingest, in->next_source));
+		else
+			drop(ins, in);
+	}
+}
+
+void
+inputs_drain(struct inputs *ins)
+{
+	struct input *in, *next;
+
+	for (in = TAILQ_FIRST(&ins->list); in; in = next) {
+		next = TAILQ_NEXT(in, entry);
+		in->ops->drain(in);
+	}
+}
