@@ -267,6 +267,14 @@ file_was_lost(void *arg, struct place *place, int error)
 }
 
 static bool
+is_copy(void *arg, const struct reader_file *f)
+{
+	const struct tailer *t = arg;
+
+	return place_is_copy(&t->places, f);
+}
+
+static bool
 file_was_cut(void *arg, struct reader_file *f)
 {
 	(void)arg;
@@ -352,6 +360,7 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 		.on_caught_up = files_caught_up,
 		.on_lost = file_was_lost,
 		.on_cut = file_was_cut,
+		.is_copy = is_copy,
 		.on_change = something_changed,
 		.on_finished = options->on_finished ? files_are_finished : NULL,
 		.arg = t,
@@ -745,8 +754,7 @@ tailer_save(struct tailer *t, struct state_image *image)
 		const struct state_place row = {
 			.source = p->source->reader.name,
 			.path = p->path,
-			.seen = p->empty_since.tv_sec ? p->empty_since
-						      : p->seen,
+			.seen = p->seen,
 		};
 
 		state_image_add_place(image, &row);
