@@ -116,6 +116,19 @@ is_of_place(const struct place *p, const struct file *f)
 	return is;
 }
 
+/* The file if it is known, and not only its inode, which is used anew. */
+static struct reader_file *
+find_known(struct reader *r, const struct file *file)
+{
+	struct reader_file *known = reader_find(r, file->known.id);
+
+	if (!known || known->file->fd >= 0 || !known->file->born.tv_sec ||
+	    file_was_born_as(file, known->file))
+		return known;
+	reader_forget(known);
+	return NULL;
+}
+
 /*
  * Whether the new file is a copy of one that is followed beside it: of any, or
  * only of those that were at the place.
@@ -193,19 +206,6 @@ came_and_went(const struct place *p, const struct file *file)
 	    find_original(p, file, true) == FILE_IS_NO_COPY;
 }
 
-/* Whether the file is known, and not only its inode, which is used anew. */
-static bool
-is_known(struct reader *r, const struct file *file)
-{
-	struct reader_file *known = reader_find(r, file->known.id);
-
-	if (!known || known->file->fd >= 0 || !known->file->born.tv_sec ||
-	    file_was_born_as(file, known->file))
-		return known;
-	reader_forget(known);
-	return false;
-}
-
 /* A file that came and went between two looks is read as if it were held. */
 static void
 take_rotated(void *arg, struct file *file)
@@ -216,11 +216,11 @@ take_rotated(void *arg, struct file *file)
 	struct reader_file *f = NULL;
 
 	if (is_place(p->source->places, file->path) &&
-	    !is_known(s->reader, file))
+	    !find_known(s->reader, file))
 		beside->n_new++; /* that place opens it */
 	else if (!is_place(p->source->places, file->path) &&
-	    !is_known(s->reader, file) && came_and_went(p, file) &&
-	    !is_known(s->reader, file))
+	    !find_known(s->reader, file) && came_and_went(p, file) &&
+	    !find_known(s->reader, file))
 		f = reader_add(s, file);
 	if (!f) {
 		file_destroy(file);
@@ -289,6 +289,15 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	return true;
 }
 
+/* gzip makes its file before it writes to it. */
+static bool
+is_being_packed(const struct file *file)
+{
+	const char *end = strrchr(file->path, '.');
+
+	return !file->known.size_bytes && end && !strcmp(end, ".gz");
+}
+
 /* Opens what is at the path.  Returns whether something has changed. */
 static bool
 open_place(struct place *p)
@@ -325,7 +334,7 @@ open_place(struct place *p)
 		return false;
 	}
 
-	f = reader_find(places->reader, file->known.id);
+	f = find_known(places->reader, file);
 	if (f && adopt(p, f, file)) {
 		file_destroy(file);
 		return true;
@@ -345,7 +354,7 @@ open_place(struct place *p)
 			file_destroy(file);
 		return false;
 	}
-	if (file_is_compressed(file)) {
+	if (file_is_compressed(file) || is_being_packed(file)) {
 		ignore(p, file, EVENT_COMPRESSED);
 		file_destroy(file);
 		return false;

@@ -122,6 +122,15 @@ is_excluded(const struct source *s, const char *path)
 	return paths_is_excluded(path, s->excludes.items, s->excludes.n);
 }
 
+/* Otherwise it has grown, or its inode is used anew. */
+static bool
+is_unchanged(const struct file *f, const struct stat *st)
+{
+	return f->known.size_bytes == (uint64_t)st->st_size &&
+	    f->modified.tv_sec == st->st_mtim.tv_sec &&
+	    f->modified.tv_nsec == st->st_mtim.tv_nsec;
+}
+
 /* One match of a glob.  Returns whether something has changed. */
 static bool
 look_match(struct source *s, char *path)
@@ -145,8 +154,7 @@ look_match(struct source *s, char *path)
 		    (struct follow_id){ st.st_dev, st.st_ino });
 		if (known && !place_source_of(known)->is_stale &&
 		    (known->file->fd >= 0 ||
-			known->file->known.size_bytes ==
-			    (uint64_t)st.st_size)) {
+			is_unchanged(known->file, &st))) {
 			known->generation = s->base.generation;
 			return false;
 		}
