@@ -82,6 +82,7 @@ static void
 make_current(struct place *p, struct reader_file *f)
 {
 	f->place = p;
+	f->is_undecided = false;
 	p->current = f;
 	p->had_file = true;
 	watch_place(p);
@@ -115,6 +116,19 @@ is_of_place(const struct place *p, const struct file *f)
 	return is;
 }
 
+/* The file if it is known, and not only its inode, which is used anew. */
+static struct reader_file *
+find_known(struct reader *r, const struct file *file)
+{
+	struct reader_file *known = reader_find(r, file->known.id);
+
+	if (!known || known->file->fd >= 0 || !known->file->born.tv_sec ||
+	    file_was_born_as(file, known->file))
+		return known;
+	reader_forget(known);
+	return NULL;
+}
+
 /*
  * Whether the new file is a copy of one that is followed beside it: of any, or
  * only of those that were at the place.
@@ -132,7 +146,8 @@ find_original(const struct place *p, const struct file *file, bool of_place)
 		enum file_copy one;
 		bool is_beside;
 
-		if (answer == FILE_IS_COPY || f->source != &p->source->reader ||
+		if (answer == FILE_IS_COPY || f->file == file ||
+		    f->source != &p->source->reader ||
 		    (of_place && !is_of_place(p, f->file)))
 			continue;
 		other = paths_parent(f->file->path);
@@ -181,31 +196,14 @@ is_place(const struct places *places, const char *path)
 struct beside {
 	const struct place *place;
 	size_t n_new;
-	size_t n_empty;
 };
 
 /* One with nothing but the first lines of a log is a copy in the making. */
 static bool
-came_and_went(struct beside *beside, const struct file *file)
+came_and_went(const struct place *p, const struct file *file)
 {
-	enum file_copy copy = find_original(beside->place, file, true);
-
-	if (!file->known.size_bytes)
-		beside->n_empty++;
-	return copy == FILE_IS_NO_COPY;
-}
-
-/* Whether the file is known, and not only its inode, which is used anew. */
-static bool
-is_known(struct reader *r, const struct file *file)
-{
-	struct reader_file *known = reader_find(r, file->known.id);
-
-	if (!known || known->file->fd >= 0 || !known->file->born.tv_sec ||
-	    file_was_born_as(file, known->file))
-		return known;
-	reader_forget(known);
-	return false;
+	return !file->known.size_bytes ||
+	    find_original(p, file, true) == FILE_IS_NO_COPY;
 }
 
 /* A file that came and went between two looks is read as if it were held. */
@@ -218,17 +216,18 @@ take_rotated(void *arg, struct file *file)
 	struct reader_file *f = NULL;
 
 	if (is_place(p->source->places, file->path) &&
-	    !is_known(s->reader, file))
+	    !find_known(s->reader, file))
 		beside->n_new++; /* that place opens it */
 	else if (!is_place(p->source->places, file->path) &&
-	    !is_known(s->reader, file) && came_and_went(beside, file) &&
-	    !is_known(s->reader, file))
+	    !find_known(s->reader, file) && came_and_went(p, file) &&
+	    !find_known(s->reader, file))
 		f = reader_add(s, file);
 	if (!f) {
 		file_destroy(file);
 		return;
 	}
-	beside->n_new++;
+	beside->n_new += file->known.size_bytes > 0;
+	f->is_undecided = !file->known.size_bytes;
 	reader_hold(f);
 	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
 	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
@@ -290,6 +289,15 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	return true;
 }
 
+/* gzip makes its file before it writes to it. */
+static bool
+is_being_packed(const struct file *file)
+{
+	const char *end = strrchr(file->path, '.');
+
+	return !file->known.size_bytes && end && !strcmp(end, ".gz");
+}
+
 /* Opens what is at the path.  Returns whether something has changed. */
 static bool
 open_place(struct place *p)
@@ -326,7 +334,7 @@ open_place(struct place *p)
 		return false;
 	}
 
-	f = reader_find(places->reader, file->known.id);
+	f = find_known(places->reader, file);
 	if (f && adopt(p, f, file)) {
 		file_destroy(file);
 		return true;
@@ -346,7 +354,7 @@ open_place(struct place *p)
 			file_destroy(file);
 		return false;
 	}
-	if (file_is_compressed(file)) {
+	if (file_is_compressed(file) || is_being_packed(file)) {
 		ignore(p, file, EVENT_COMPRESSED);
 		file_destroy(file);
 		return false;
@@ -418,18 +426,11 @@ has_new_names(const struct place *p)
 bool
 place_look_beside(struct place *p)
 {
-	struct beside beside = { p, 0, 0 };
-	bool was_empty = p->empty_since.tv_sec > 0;
-	struct timespec since = was_empty ? p->empty_since : p->seen;
+	struct beside beside = { p, 0 };
 
-	if (!p->seen.tv_sec || (!was_empty && !has_new_names(p)))
-		return false;
-	rotated_visit(p->path, since, p->source->reader.ingest, take_rotated,
-	    &beside);
-	p->empty_since = beside.n_empty &&
-		p->seen.tv_sec - since.tv_sec < BOUNDS_HOLD_MS / 1000
-	    ? since
-	    : (struct timespec){ 0 };
+	if (p->seen.tv_sec && has_new_names(p))
+		rotated_visit(p->path, p->seen, p->source->reader.ingest,
+		    take_rotated, &beside);
 	return beside.n_new > 0;
 }
 
@@ -463,8 +464,7 @@ place_look(struct place *p)
 		place = reader_look(p->current, p->path, &has_changed);
 		if (p->current && place == FOLLOW_STAYS) {
 			/* Cut before anything was read, it shows no trace. */
-			if (p->current->was_cut || p->empty_since.tv_sec ||
-			    (has_changed && was_unread))
+			if (p->current->was_cut || (has_changed && was_unread))
 				(void)place_look_beside(p);
 			p->current->was_cut = false;
 			note_seen(p, now);
@@ -480,6 +480,19 @@ place_look(struct place *p)
 		note_seen(p, now);
 	}
 	return has_changed;
+}
+
+bool
+place_is_copy(const struct places *places, const struct reader_file *f)
+{
+	const struct place *p;
+
+	TAILQ_FOREACH(p, &places->list, entry) {
+		if (&p->source->reader == f->source && is_of_place(p, f->file))
+			return find_original(p, f->file, true) !=
+			    FILE_IS_NO_COPY;
+	}
+	return false;
 }
 
 bool

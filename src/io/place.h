@@ -72,11 +72,6 @@ struct place {
 	uint64_t left_ms; /* when that left, on the clock of uv_now() */
 	/* When a look last saw what is at the path; tv_sec 0: never. */
 	struct timespec seen;
-	/*
-	 * As far back as an empty file came that may yet be written to, or be
-	 * a copy in the making; tv_sec 0: none.
-	 */
-	struct timespec empty_since;
 	unsigned generation; /* of the glob, when it matched last */
 	/* What was ignored, to notice when it is another. */
 	struct follow_id ignored;
@@ -109,6 +104,12 @@ bool place_look(struct place *p);
  * rotated away again.
  */
 bool place_look_beside(struct place *p);
+
+/*
+ * f was empty when it was found beside a place, and is not any more: whether a
+ * copy of what is read at that place is being made there.
+ */
+bool place_is_copy(const struct places *places, const struct reader_file *f);
 
 /*
  * A place of a glob: whether its file left it only lately (BOUNDS_HOLD_MS), so

@@ -404,6 +404,19 @@ reader_start(struct reader *r)
 	free(files);
 }
 
+static void
+decide(struct reader_file *f)
+{
+	const struct reader_options *o = &f->source->reader->options;
+
+	f->is_undecided = false;
+	if (!o->is_copy(o->arg, f))
+		return;
+	file_mark_read(f->file);
+	f->is_copy = true;
+	reader_close(f);
+}
+
 enum follow_place
 reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 {
@@ -435,7 +448,9 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 		*ret_has_changed = false;
 		return d.place;
 	}
-	if (has_changed || f->file->is_stalled)
+	if (f->is_undecided && f->file->known.size_bytes)
+		decide(f);
+	if (f->file->fd >= 0 && (has_changed || f->file->is_stalled))
 		reader_read(f);
 	*ret_has_changed = has_changed;
 	return d.place;

@@ -45,6 +45,7 @@ struct reader_file {
 	struct place *place; /* where it is current; NULL: held or finished */
 	struct file *file; /* owned; its descriptor is -1 once finished */
 	int error; /* of the last read, as it was told; 0: none */
+	bool is_undecided; /* came empty, and may become a copy (is_copy) */
 	bool is_copy; /* finished, and whatever is added to it is no news */
 	bool is_finishing; /* read to its end; let go by reader_saved() */
 	bool is_saved; /* as finished */
@@ -59,6 +60,8 @@ struct reader_options {
 	size_t max_open_files; /* more than these are refused */
 	event_fn on_event;
 	void (*on_caught_up)(void *arg); /* no file is behind any more */
+	/* An undecided file is empty no more: whether it is a copy. */
+	bool (*is_copy)(void *arg, const struct reader_file *f);
 	/* A file was lost to an error; its place has no current file now. */
 	void (*on_lost)(void *arg, struct place *place, int error);
 	/*

@@ -122,6 +122,15 @@ is_excluded(const struct source *s, const char *path)
 	return paths_is_excluded(path, s->excludes.items, s->excludes.n);
 }
 
+/* Otherwise it has grown, or its inode is used anew. */
+static bool
+is_unchanged(const struct file *f, const struct stat *st)
+{
+	return f->known.size_bytes == (uint64_t)st->st_size &&
+	    f->modified.tv_sec == st->st_mtim.tv_sec &&
+	    f->modified.tv_nsec == st->st_mtim.tv_nsec;
+}
+
 /* One match of a glob.  Returns whether something has changed. */
 static bool
 look_match(struct source *s, char *path)
@@ -145,8 +154,7 @@ look_match(struct source *s, char *path)
 		    (struct follow_id){ st.st_dev, st.st_ino });
 		if (known && !place_source_of(known)->is_stale &&
 		    (known->file->fd >= 0 ||
-			known->file->known.size_bytes ==
-			    (uint64_t)st.st_size)) {
+			is_unchanged(known->file, &st))) {
 			known->generation = s->base.generation;
 			return false;
 		}
@@ -267,6 +275,14 @@ file_was_lost(void *arg, struct place *place, int error)
 }
 
 static bool
+is_copy(void *arg, const struct reader_file *f)
+{
+	const struct tailer *t = arg;
+
+	return place_is_copy(&t->places, f);
+}
+
+static bool
 file_was_cut(void *arg, struct reader_file *f)
 {
 	(void)arg;
@@ -352,6 +368,7 @@ tailer_create(struct uv_loop_s *loop, struct metrics *metrics,
 		.on_caught_up = files_caught_up,
 		.on_lost = file_was_lost,
 		.on_cut = file_was_cut,
+		.is_copy = is_copy,
 		.on_change = something_changed,
 		.on_finished = options->on_finished ? files_are_finished : NULL,
 		.arg = t,
@@ -745,8 +762,7 @@ tailer_save(struct tailer *t, struct state_image *image)
 		const struct state_place row = {
 			.source = p->source->reader.name,
 			.path = p->path,
-			.seen = p->empty_since.tv_sec ? p->empty_since
-						      : p->seen,
+			.seen = p->seen,
 		};
 
 		state_image_add_place(image, &row);

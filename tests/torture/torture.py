@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 import traceback
 
 from daemon import Daemon, Failure, nap
@@ -36,6 +37,7 @@ class World:
         self.before = {}  # what the last scrape showed
         self.extra = False
         self.trouble = None  # "full", "away"
+        self.repaired_at = 0
         self.is_unsaved = False  # a scrape was answered during the trouble
 
     # Building it.
@@ -103,6 +105,16 @@ class World:
         for span in spans:
             if span.state == "pending" and span not in there:
                 span.state = "unsure"
+
+    def loosen(self, log, file):
+        """Of a file of which nothing was read nobody can say later what it was.
+
+        So bytes of its first line may be told as lost that are found again, or
+        the other way round.
+        """
+        if file.unfinished and file.spans[0].line is file.unfinished:
+            account = self.accounts["all" if "all" in self.accounts else log.name]
+            account["slack"] += file.size
 
     def all_spans(self):
         return [span for log in self.logs for file in log.files for span in file.spans]
@@ -182,6 +194,7 @@ class World:
     def log_copy(self, log, preserve, n_late=0):
         if not log.current or not log.current.size:
             return False
+        self.loosen(log, log.current)
         self.lose(log.copy(preserve == "preserve", n_late))
         return True
 
@@ -221,6 +234,7 @@ class World:
     def log_truncate(self, log):
         if not log.current or self.is_fragile():
             return False
+        self.loosen(log, log.current)
         self.lose(log.cut(log.current))
         return True
 
@@ -267,11 +281,7 @@ class World:
         for log in self.logs:
             for file in log.files:
                 file.is_open = False
-                if file.unfinished and file.spans[0].line is file.unfinished:
-                    # Of a file of which nothing was read nobody can say later
-                    # whether it is the one with these bytes.
-                    account = self.accounts["all" if "all" in self.accounts else log.name]
-                    account["slack"] += file.size
+                self.loosen(log, file)
         self.lose(self.all_spans())
         return True
 
@@ -293,6 +303,7 @@ class World:
             return False
         if self.trouble:
             self.repair()
+        self.repaired_at = 0
         self.daemon.start()
         return True
 
@@ -347,6 +358,8 @@ class World:
         elif self.daemon.is_up:
             self.daemon.limit_files(None)
         self.trouble = None
+        # It tries again now and then, and until it did nothing is saved.
+        self.repaired_at = time.time() if self.daemon.is_up else 0
         return True
 
     # The end.
@@ -379,7 +392,9 @@ class World:
             return False
         scrape = self.daemon.scrape()
         self.see_unlinked()
-        self.is_unsaved = bool(self.trouble)
+        if scrape.total(METRIC + "state_saved_timestamp_seconds") > self.repaired_at:
+            self.repaired_at = 0
+        self.is_unsaved = bool(self.trouble or self.repaired_at)
         self.check_cumulative(scrape)
         counted = scrape.by("request_uri", "accesslog_seen_total")
         for log in self.logs:
@@ -501,7 +516,8 @@ class World:
         }
         accounted = sum(seen.values())
         grown += account["settled"]
-        between("read + skipped + lost + lag", accounted, grown, unsure + account["slack"])
+        slack = account["slack"]
+        between("read + skipped + lost + lag", accounted, grown - slack, unsure + 2 * slack)
         account["slack"] = 0
         account["settled"] += accounted - grown
         loose = dead + account["loose"]
