@@ -700,6 +700,9 @@ cmd_serve_run(const struct options *o)
 			block_signals();
 			exit_code = error ? 1 : 0;
 			stop_serving(&s);
+			/* What it ends with is to be saved as well. */
+			inputs_destroy(s.inputs);
+			s.inputs = NULL;
 			keeper_finish(&s.keeper);
 		}
 	}
