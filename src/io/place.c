@@ -482,17 +482,24 @@ place_look(struct place *p)
 	return has_changed;
 }
 
-bool
-place_is_copy(const struct places *places, const struct reader_file *f)
+struct place *
+place_of(const struct places *places, const struct reader_file *f)
 {
-	const struct place *p;
+	struct place *p;
 
 	TAILQ_FOREACH(p, &places->list, entry) {
 		if (&p->source->reader == f->source && is_of_place(p, f->file))
-			return find_original(p, f->file, true) !=
-			    FILE_IS_NO_COPY;
+			return p;
 	}
-	return false;
+	return NULL;
+}
+
+bool
+place_is_copy(const struct places *places, const struct reader_file *f)
+{
+	const struct place *p = place_of(places, f);
+
+	return p && find_original(p, f->file, true) != FILE_IS_NO_COPY;
 }
 
 bool

@@ -105,6 +105,10 @@ bool place_look(struct place *p);
  */
 bool place_look_beside(struct place *p);
 
+/* The place that f was at, or has a name that a rotation gives there; or NULL. */
+struct place *place_of(const struct places *places,
+    const struct reader_file *f);
+
 /*
  * f was empty when it was found beside a place, and is not any more: whether a
  * copy of what is read at that place is being made there.

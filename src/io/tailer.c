@@ -285,12 +285,17 @@ is_copy(void *arg, const struct reader_file *f)
 static bool
 file_was_cut(void *arg, struct reader_file *f)
 {
-	(void)arg;
+	const struct tailer *t = arg;
+	struct place *p = f->place;
+
 	if (resume_rest(f))
 		return true;
+	if (f->file->known.offset)
+		return false;
 	/* Nothing was read of it: so its copy is a file that came and went. */
-	return !f->file->known.offset && f->place &&
-	    place_look_beside(f->place);
+	if (!p)
+		p = place_of(&t->places, f);
+	return p && place_look_beside(p);
 }
 
 static void

@@ -54,7 +54,7 @@ class File:
     path: pathlib.Path | None  # None: it has no name any more
     spans: list = field(default_factory=list)
     is_open: bool = False  # the exporter that runs now has seen it
-    is_copy: bool = False  # nobody writes to it
+    is_packed: bool = False  # there is a .gz of it, and it has no name
     unfinished: Line | None = None  # at its end
     owed: bytes = b""  # what its writer has yet to write of that
 
@@ -220,7 +220,7 @@ class Log:
         if preserve:
             times = os.stat(self.path)
             os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
-        copy = File(target, list(file.spans), is_copy=True)
+        copy = File(target, list(file.spans))
         self.files.append(copy)
         self.rotated.insert(0, copy)
         if file.unfinished:
@@ -264,13 +264,14 @@ class Log:
         data = gzip.compress(file.path.read_bytes(), 1, mtime=int(times.st_mtime))
         target.write_bytes(data)
         os.utime(target, ns=(times.st_atime_ns, times.st_mtime_ns))
-        packed = File(target, list(file.spans), is_copy=True)
+        packed = File(target, list(file.spans))
         if file.unfinished:
             file.unfinished.spans[-1].is_dead = True
         self.files.append(packed)
         self.rotated[self.rotated.index(file)] = packed
         os.unlink(file.path)
         file.path = None
+        file.is_packed = True
         return file
 
     def drop(self):

@@ -113,8 +113,10 @@ class World:
         the other way round.
         """
         if file.unfinished and file.spans[0].line is file.unfinished:
-            account = self.accounts["all" if "all" in self.accounts else log.name]
-            account["slack"] += file.size
+            self.account_of(log)["slack"] += file.size
+
+    def account_of(self, log):
+        return self.accounts["all" if "all" in self.accounts else log.name]
 
     def all_spans(self):
         return [span for log in self.logs for file in log.files for span in file.spans]
@@ -282,6 +284,9 @@ class World:
             for file in log.files:
                 file.is_open = False
                 self.loosen(log, file)
+                if file.is_packed and file.unfinished:
+                    # It goes on in its .gz, which ends before that.
+                    self.account_of(log)["slack"] += file.unfinished.spans[-1].size
         self.lose(self.all_spans())
         return True
 
