@@ -175,8 +175,8 @@ static bool
 is_beside_original(const struct file *f)
 {
 	char *original = strndup(f->path, length_without_gz(f->path));
-	bool is_there = original && f->gunzip && strcmp(original, f->path) &&
-	    !access(original, F_OK);
+	bool is_there = original && f->gunzip &&
+	    strcmp(original, f->path) != 0 && !access(original, F_OK);
 
 	free(original);
 	return is_there;
@@ -225,7 +225,8 @@ rotated_visit(const char *path, struct timespec since,
 	size_t i;
 
 	walk(path, visit_entry, &v);
-	qsort(v.files, v.n, sizeof(struct file *), compare_ages);
+	if (v.n)
+		qsort(v.files, v.n, sizeof(struct file *), compare_ages);
 	for (i = 0; i < v.n; i++)
 		take(arg, v.files[i]);
 	free(v.files);
