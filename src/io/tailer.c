@@ -153,8 +153,7 @@ look_match(struct source *s, char *path)
 		known = reader_find(s->tailer->reader,
 		    (struct follow_id){ st.st_dev, st.st_ino });
 		if (known && !place_source_of(known)->is_stale &&
-		    (known->file->fd >= 0 ||
-			is_unchanged(known->file, &st))) {
+		    (known->file->fd >= 0 || is_unchanged(known->file, &st))) {
 			known->generation = s->base.generation;
 			return false;
 		}
