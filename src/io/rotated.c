@@ -171,7 +171,7 @@ static bool
 is_beside_original(const char *path)
 {
 	char *original = strndup(path, length_without_gz(path));
-	bool is_there = original && strcmp(original, path) &&
+	bool is_there = original && strcmp(original, path) != 0 &&
 	    !access(original, F_OK);
 
 	free(original);
@@ -222,7 +222,8 @@ rotated_visit(const char *path, struct timespec since,
 	size_t i;
 
 	walk(path, visit_entry, &v);
-	qsort(v.files, v.n, sizeof(struct file *), compare_ages);
+	if (v.n)
+		qsort(v.files, v.n, sizeof(struct file *), compare_ages);
 	for (i = 0; i < v.n; i++)
 		take(arg, v.files[i]);
 	free(v.files);

@@ -59,8 +59,8 @@ static const char *const queries[STATE_DB_QUERIES] = {
 	    "UPDATE meta SET clean = ?1, saved = ifnull(?2, saved)",
 	[STATE_DB_GET_FILES] = "SELECT * FROM files ORDER BY id",
 	[STATE_DB_PUT_FILE] =
-	    "REPLACE INTO files VALUES"
-	    "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
+	    ("REPLACE INTO files VALUES"
+	     "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"),
 	[STATE_DB_DELETE_FILE] = "DELETE FROM files WHERE id = ?1",
 	[STATE_DB_GET_PLACES] = "SELECT * FROM places ORDER BY id",
 	[STATE_DB_PUT_PLACE] = "REPLACE INTO places VALUES(?1, ?2, ?3, ?4)",
@@ -70,14 +70,14 @@ static const char *const queries[STATE_DB_QUERIES] = {
 	    "REPLACE INTO families VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
 	[STATE_DB_DELETE_FAMILY] = "DELETE FROM families WHERE id = ?1",
 	[STATE_DB_GET_SERIES] =
-	    "SELECT id, created, label_values, cells FROM series"
-	    " WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 0xFFFFFFFF"
-	    " ORDER BY id",
+	    ("SELECT id, created, label_values, cells FROM series"
+	     " WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 0xFFFFFFFF"
+	     " ORDER BY id"),
 	[STATE_DB_ADD_SERIES] = "INSERT INTO series VALUES(?1, ?2, ?3, ?4)",
 	[STATE_DB_SET_SERIES] = "UPDATE series SET cells = ?2 WHERE id = ?1",
-	[STATE_DB_DELETE_SERIES] = "DELETE FROM series"
-				   " WHERE id BETWEEN ?1 << 32 AND"
-				   " (?1 << 32) + 0xFFFFFFFF",
+	[STATE_DB_DELETE_SERIES] =
+	    ("DELETE FROM series"
+	     " WHERE id BETWEEN ?1 << 32 AND (?1 << 32) + 0xFFFFFFFF"),
 };
 
 static const char settings[] = "PRAGMA locking_mode=EXCLUSIVE;"
@@ -122,9 +122,9 @@ failed_with(struct state_db *db, int error)
 }
 
 int
-state_db_torn(struct state_db *db, const char *text)
+state_db_torn(struct state_db *db, const char *reason)
 {
-	set_text(&db->reason, text);
+	set_text(&db->reason, reason);
 	return -EBADMSG;
 }
 
@@ -466,7 +466,7 @@ create_tables(struct state_db *db)
 static int
 check_kind(struct state_db *db, bool *ret_is_new)
 {
-	sqlite3_int64 application, version, n_tables, result;
+	sqlite3_int64 application = 0, version = 0, n_tables = 0, result;
 	int error;
 
 	error = ask(db, "PRAGMA application_id", &application);
@@ -492,7 +492,7 @@ check_kind(struct state_db *db, bool *ret_is_new)
 static int
 check_ours(struct state_db *db, bool is_loading)
 {
-	sqlite3_int64 lineage;
+	sqlite3_int64 lineage = 0;
 	bool is_new;
 	size_t i;
 	int error = check_kind(db, &is_new);

@@ -1,5 +1,6 @@
 #include "io/state_series.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ load_series(struct state_db *db, uint64_t number, struct registry_family *f)
 	struct str values[BOUNDS_LABELS];
 	int error;
 
+	assert(n_cells >= 2 && n_cells <= sizeof(cells) / sizeof(cells[0]));
 	state_db_bind(db, STATE_DB_GET_SERIES, 1, number);
 	while ((error = state_db_step(db, STATE_DB_GET_SERIES)) > 0) {
 		struct str key = state_db_column_bytes(db, STATE_DB_GET_SERIES,

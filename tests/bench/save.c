@@ -54,7 +54,7 @@ struct bench {
 	struct registry_family *families[2];
 	struct state *state;
 	struct state_image image;
-	int n_rounds;
+	unsigned long n_rounds;
 };
 
 static double
@@ -116,7 +116,7 @@ measure(struct bench *b, const char *name, uint32_t step)
 	static uint64_t offset;
 	double worst_held = 0, worst_writer = 0;
 	uint64_t n_rows = 0;
-	int i;
+	unsigned long i;
 
 	for (i = 0; i < b->n_rounds; i++) {
 		uint64_t before = state_n_rows(b->state);
@@ -147,11 +147,13 @@ measure(struct bench *b, const char *name, uint32_t step)
 int
 main(int argc, char *argv[])
 {
-	struct bench b = { .n_rounds = argc > 2 ? atoi(argv[2]) : 5 };
+	struct bench b = { .n_rounds = argc > 2 ? strtoul(argv[2], NULL, 10)
+						: 5 };
 	struct state_loaded loaded;
 	char directory[4096], file[sizeof(directory) + 32];
 	size_t i;
-	int error, n_rounds = b.n_rounds;
+	unsigned long n_rounds = b.n_rounds;
+	int error;
 
 	(void)snprintf(directory, sizeof(directory), "%s/save-XXXXXX",
 	    argc > 1 ? argv[1] : "/tmp");
