@@ -238,6 +238,8 @@ saver_create(struct uv_loop_s *loop, struct metrics *metrics,
 		free(s);
 		return error;
 	}
+	/* libuv begins as many threads as this says with the first work. */
+	(void)setenv("UV_THREADPOOL_SIZE", "1", 0);
 	s->timer.data = s;
 	s->work.data = s;
 	s->loop = loop;

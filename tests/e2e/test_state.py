@@ -4,6 +4,7 @@ The state is read with Python's own sqlite3, from a copy: while the exporter
 runs it has the file for itself.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import resource
@@ -408,6 +409,40 @@ def test_limits_hold_for_new_series_only(serve, logs):
     expected = {f"/{n}": 3 for n in range(8)}
     assert after.by("path", "accesslog_paths_total") == {**expected, "/8": 1, "other": 3}
     assert after.value(overflow, metric="accesslog_paths_total") == 3
+
+
+def test_reading_scrapes_saves_and_reloads_together(serve, logs):
+    """For the thread sanitizer, and no line is lost on the way."""
+    path = logs / "access.log"
+    path.write_text("")
+    daemon = serve(configured(logs, more=GONE), "--web.enable-lifecycle")
+    n_rounds = 40
+    seen = []
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+
+        def scrape():
+            for _ in range(n_rounds):
+                seen.append(daemon.scrape().total("accesslog_by_path_total"))
+
+        def reload():
+            for i in range(n_rounds):
+                configured(logs, more=GONE if i % 2 else "")
+                assert daemon.get("/-/reload", method="POST").status == 200
+
+        jobs = [pool.submit(scrape), pool.submit(reload)]
+        with path.open("a") as log:
+            for n in range(n_rounds):
+                log.writelines(timed(n, f"/{n % 3}") for _ in range(250))
+                log.flush()
+                support.window(0.02)
+        for job in jobs:
+            job.result(60 * support.SLOW)
+    assert seen == sorted(seen)
+    before = daemon.scrape()
+    assert before.total("accesslog_by_path_total") == 250 * n_rounds
+    daemon.kill()
+    daemon = serve(configured(logs, more=GONE))
+    assert daemon.scrape().total("accesslog_by_path_total") == 250 * n_rounds
 
 
 # ---- where it is ----
