@@ -172,6 +172,7 @@ check-layers: $(core) $(io) $(app) ## prove from the objects that layers and wal
 	@tests/lint/layers $^
 	@tests/lint/man-metrics include/accesslog/metrics.def \
 	    man/accesslog_exporter.8
+	@tests/lint/named-tests tests/README.md tests/e2e/*.py
 
 check-unit: $(unit) ## the core's unit tests
 	@tests/unit/run $^

@@ -572,9 +572,9 @@ is_packed(const struct file *f, const struct file *other)
 	if (file_continues(f, other, &other->anchor) ||
 	    file_has_anchor(f, &other->cut) || is_head(f, &other->cut_head))
 		return true;
-	return other->fd >= 0
-	    ? begins_other(f, other)
-	    : other->known.offset && file_has_anchor(f, &other->head);
+	if (other->fd >= 0)
+		return begins_other(f, other);
+	return other->known.offset && file_has_anchor(f, &other->head);
 }
 
 enum file_copy

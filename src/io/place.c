@@ -444,7 +444,8 @@ note_seen(struct place *p, struct timespec now)
 	const struct follow_known *known = p->current ? &p->current->file->known
 						      : NULL;
 
-	if (!p->seen.tv_sec || !known || known->offset || !known->size_bytes)
+	p->was_unread = known && !known->offset;
+	if (!p->seen.tv_sec || !p->was_unread || !known->size_bytes)
 		p->seen = now;
 }
 
@@ -453,18 +454,16 @@ place_look(struct place *p)
 {
 	bool has_changed = false;
 	struct timespec now;
-	bool was_unread;
 
 	/* The clock of the time stamps of files. */
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (p->current) {
 		enum follow_place place;
 
-		was_unread = !p->current->file->known.offset;
 		place = reader_look(p->current, p->path, &has_changed);
 		if (p->current && place == FOLLOW_STAYS) {
 			/* Cut before anything was read, it shows no trace. */
-			if (p->current->was_cut || (has_changed && was_unread))
+			if (p->current->was_cut || p->was_unread)
 				(void)place_look_beside(p);
 			p->current->was_cut = false;
 			note_seen(p, now);

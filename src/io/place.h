@@ -69,6 +69,7 @@ struct place {
 	enum place_state state;
 	int error; /* of PLACE_UNREADABLE, as it was reported */
 	bool had_file;
+	bool was_unread; /* at the last look nothing of it was read */
 	uint64_t left_ms; /* when that left, on the clock of uv_now() */
 	/* When a look last saw what is at the path; tv_sec 0: never. */
 	struct timespec seen;

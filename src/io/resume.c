@@ -288,6 +288,22 @@ resume_rest(struct reader_file *f)
 	return true;
 }
 
+/*
+ * Of a held file that was empty what came since is noted, so that it is found
+ * by how it begins: its log's place may have been looked at after it.
+ */
+static void
+note_unread(struct reader_file *f)
+{
+	bool has_changed;
+
+	if (f->file->fd < 0 || f->file->gunzip || f->place ||
+	    f->file->known.offset)
+		return;
+	(void)file_look(f->file, NULL, &has_changed);
+	f->file->is_stalled |= has_changed; /* it is read at the next look */
+}
+
 void
 resume_save(struct reader_file *f, struct state_image *image)
 {
@@ -299,9 +315,7 @@ resume_save(struct reader_file *f, struct state_image *image)
 		.path = file->path,
 		.id = file->known.id,
 		.born = file->born,
-		.modified = file->modified,
 		.offset = file->known.offset,
-		.size_bytes = file->known.size_bytes,
 		.anchor = file->anchor,
 		.cut = file->cut,
 		.format = ingest_format_name(&file->stream),
@@ -310,10 +324,13 @@ resume_save(struct reader_file *f, struct state_image *image)
 		    (is_in_long_line ? IS_IN_LONG_LINE : 0u),
 	};
 
+	note_unread(f);
 	/* Of what is being inflated it would have to be inflated again. */
 	if (!file->gunzip)
 		file_note_head(file);
 	saved.head = file->head;
+	saved.modified = file->modified;
+	saved.size_bytes = file->known.size_bytes;
 	state_image_add_file(image, &saved);
 	f->is_saved = is_finished;
 }

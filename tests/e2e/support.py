@@ -76,10 +76,11 @@ def stays(value, seconds, interval=0.05):
 def next_tick():
     """Wait until a file that is made now is younger than all that are there.
 
-    The time stamps of files move in ticks of some milliseconds.
+    The time stamps of files may be exact, or those of a clock that is some
+    milliseconds late.
     """
     coarse = 5  # CLOCK_REALTIME_COARSE, which Python has no name for
-    now = time.clock_gettime(coarse)
+    now = time.time()
     wait_for(lambda: time.clock_gettime(coarse) > now, interval=0.001)
 
 

@@ -23,9 +23,13 @@ STATUSES = ("200", "404", "301", "500")
 
 
 def next_tick():
-    """Wait until what is made now is younger than all that is there."""
+    """Wait until what is made now is younger than all that is there.
+
+    The time stamps of files may be exact, or those of a clock that is some
+    milliseconds late.
+    """
     coarse = 5  # CLOCK_REALTIME_COARSE, which Python has no name for
-    now = time.clock_gettime(coarse)
+    now = time.time()
     while time.clock_gettime(coarse) <= now:
         time.sleep(0.001)
 
