@@ -1,0 +1,517 @@
+#include "accesslog/scanner.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "accesslog/buf.h"
+#include "shape.h"
+
+/* Thrice the columns of the longest formats that are shipped. */
+#define MAX_STEPS 64
+
+#define NO_SLOT FIELDS_NO_SLOT
+
+/* One value, and the literal that follows it. */
+struct step {
+	/* Each byte 16 times; where there are fewer, one is repeated. */
+	_Alignas(16) char stops[SHAPE_STOPS][16];
+	enum shape_search search;
+	unsigned conditions;
+	struct str literal; /* borrows from the scanner */
+	uint64_t front; /* its first bytes, as they lie in memory, */
+	uint64_t front_mask; /* and which of them there are */
+	size_t n_stops; /* 1 to SHAPE_STOPS, or 0 */
+	bool may_be_empty;
+	/*
+	 * "-" and what ends it, as they lie in memory; or more than there can
+	 * be: so the next value does not wait for the end of this one to be
+	 * found, which saves a sixth of the time.
+	 */
+	uint32_t dash;
+};
+
+/* A step whose value is wanted. */
+struct capture {
+	size_t step;
+	size_t slot;
+};
+
+struct scanner {
+	char *text; /* copy of the format's, for the literals */
+	size_t n_steps;
+	struct step *steps;
+	size_t n_captures;
+	struct capture captures[MAX_STEPS];
+};
+
+/* Compiling */
+
+/* The end of the unit that begins with item i. */
+static size_t
+unit_end(const struct format *f, size_t i)
+{
+	do
+		i++;
+	while (i < f->n_items && f->items[i].depth > 0);
+	return i;
+}
+
+/* The expression of items [i, end), written as in the library. */
+static void
+write_expression(const struct format *f, size_t i, size_t end, struct buf *out)
+{
+	size_t j;
+
+	for (; i < end; i++) {
+		struct str text = f->items[i].text;
+
+		switch (f->items[i].kind) {
+		case FORMAT_REGEX:
+			buf_add(out, text);
+			break;
+		case FORMAT_LITERAL:
+			for (j = 0; j < text.len; j++) {
+				if (memchr("\\.[]()|?*+{}^$", text.data[j], 14))
+					buf_add_char(out, '\\');
+				buf_add_char(out, text.data[j]);
+			}
+			break;
+		case FORMAT_OPEN:
+		case FORMAT_CLOSE:
+			/* A field inside of an expression has no shape. */
+			buf_add_char(out, '<');
+			break;
+		}
+	}
+}
+
+/* The conditions that hold wherever the literal stands. */
+static unsigned
+implied(struct str literal)
+{
+	unsigned conditions = 0;
+
+	if (!literal.len)
+		return 0;
+	if (literal.data[0] == '"')
+		conditions |= SHAPE_AT_QUOTE;
+	if (literal.data[0] == ' ')
+		conditions |= SHAPE_AT_SPACE;
+	if (literal.data[0] != ',')
+		conditions |= SHAPE_NOT_AT_COMMA;
+	if (literal.data[0] != '\\')
+		conditions |= SHAPE_NOT_AT_BACKSLASH;
+	if (literal.data[0] != ',' &&
+	    (literal.data[0] != ' ' ||
+		(literal.len > 1 && literal.data[1] != ':')))
+		conditions |= SHAPE_NOT_AT_LIST;
+	return conditions;
+}
+
+static void
+set_dash(struct step *step, const char stops[], size_t n)
+{
+	uint16_t dash;
+
+	if (!step->literal.len || memchr(stops, '-', n) ||
+	    !memchr(stops, step->literal.data[0], n))
+		return;
+	memcpy(&dash, (char[]){ '-', step->literal.data[0] }, sizeof(dash));
+	step->dash = dash;
+}
+
+static int
+add_search(struct step *step, struct str expression)
+{
+	struct shape shape;
+	size_t i;
+
+	if (!shape_find(expression, step->literal, &shape))
+		return -ENOTSUP;
+	step->search = shape.search;
+	step->may_be_empty = shape.conditions & SHAPE_MAY_BE_EMPTY;
+	step->conditions |= shape.conditions &
+	    ~(SHAPE_MAY_BE_EMPTY | implied(step->literal));
+	step->n_stops = shape.n_stops;
+	for (i = 0; i < SHAPE_STOPS && shape.n_stops; i++)
+		memset(step->stops[i], shape.stops[i < shape.n_stops ? i : 0],
+		    sizeof(step->stops[i]));
+	set_dash(step, shape.stops, shape.n_stops);
+	return 0;
+}
+
+static void
+add_literal(struct step *step, struct str literal)
+{
+	static const unsigned char ones[8] = { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+		0xFF, 0xFF, 0xFF };
+
+	size_t n = literal.len;
+
+	if (n > sizeof(step->front)) {
+		n = sizeof(step->front);
+		step->conditions |= SHAPE_AT_LITERAL;
+	}
+	step->literal = literal;
+	memcpy(&step->front, literal.data, n);
+	memcpy(&step->front_mask, ones, n);
+}
+
+/* The step for the unit at *i, and for the literal that follows it. */
+static int
+add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
+    size_t *i, size_t end)
+{
+	struct step *step = &s->steps[s->n_steps];
+	size_t from = *i;
+	size_t slot = NO_SLOT;
+	struct buf out;
+	int error;
+
+	if (s->n_steps == MAX_STEPS)
+		return -ENOTSUP;
+	*step = (struct step){ .may_be_empty = true, .dash = UINT32_MAX };
+	if (f->items[from].kind != FORMAT_LITERAL)
+		*i = unit_end(f, from);
+	if (*i < end && f->items[*i].kind == FORMAT_LITERAL) {
+		struct str literal = f->items[*i].text;
+
+		add_literal(step,
+		    str_of(s->text + (literal.data - f->text.data),
+			literal.len));
+		++*i;
+	}
+	s->n_steps++;
+	if (f->items[from].kind == FORMAT_LITERAL)
+		return 0;
+
+	buf_init(&out, 2 * f->text.len + f->n_items);
+	if (f->items[from].kind == FORMAT_OPEN) {
+		slot = fields_find(wanted, f->items[from].text);
+		write_expression(f, from + 1, unit_end(f, from) - 1, &out);
+	} else {
+		write_expression(f, from, unit_end(f, from), &out);
+	}
+	error = buf_status(&out);
+	if (!error)
+		error = add_search(step, buf_str(&out));
+	buf_release(&out);
+	if (slot != NO_SLOT)
+		s->captures[s->n_captures++] = (struct capture){ s->n_steps - 1,
+			slot };
+	return error;
+}
+
+/*
+ * The items that the program is for: the core, or all up to the last wanted
+ * field of the tail with its delimiter, without which it has no value.
+ */
+static size_t
+items_needed(const struct format *f, const struct fields *wanted)
+{
+	size_t end = f->n_core;
+	size_t i;
+
+	for (i = f->n_core; i < f->n_items; i++) {
+		if (f->items[i].kind == FORMAT_OPEN &&
+		    fields_find(wanted, f->items[i].text) != NO_SLOT)
+			end = i + 1;
+	}
+	if (end == f->n_core)
+		return end;
+	while (end < f->n_items && f->items[end].depth > 0)
+		end++;
+	return end + (end < f->n_items && f->items[end].kind == FORMAT_LITERAL);
+}
+
+static int
+compile(struct scanner *s, const struct format *f, const struct fields *wanted)
+{
+	size_t end = items_needed(f, wanted);
+	size_t i = 0;
+	int error = 0;
+
+	s->text = malloc(f->text.len + 1);
+	s->steps = calloc(MAX_STEPS, sizeof(*s->steps));
+	if (!s->text || !s->steps)
+		return -ENOMEM;
+	memcpy(s->text, f->text.data, f->text.len);
+	while (i < end && !error)
+		error = add_unit(s, f, wanted, &i, end);
+	return error;
+}
+
+int
+scanner_create(const struct format *format, const struct fields *wanted,
+    struct scanner **ret_scanner)
+{
+	struct scanner *s;
+	int error;
+
+	if (format->kind != FORMAT_TEXT)
+		return -ENOTSUP;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	error = compile(s, format, wanted);
+	if (error) {
+		scanner_destroy(s);
+		return error;
+	}
+	*ret_scanner = s;
+	return 0;
+}
+
+void
+scanner_destroy(struct scanner *s)
+{
+	if (!s)
+		return;
+	free(s->steps);
+	free(s->text);
+	free(s);
+}
+
+/* Matching */
+
+static bool
+meets(const struct step *step, const char *from, const char *p, const char *end)
+{
+	unsigned conditions = step->conditions;
+	char at = p < end ? *p : '\0';
+
+	if (conditions & SHAPE_NOT_IN_BRACKETS && from < end && *from == '[')
+		return false;
+	if (conditions & SHAPE_AT_QUOTE && at != '"')
+		return false;
+	if (conditions & SHAPE_AT_SPACE && p < end && at != ' ')
+		return false;
+	if (conditions & (SHAPE_NOT_AT_COMMA | SHAPE_NOT_AT_LIST) && at == ',')
+		return false;
+	if (conditions & SHAPE_NOT_AT_LIST && at == ' ' && end - p > 1 &&
+	    p[1] == ':')
+		return false;
+	if (conditions & SHAPE_NOT_AT_BACKSLASH && at == '\\')
+		return false;
+	return !(conditions & SHAPE_AT_LITERAL) ||
+	    str_starts_with(str_of(p, (size_t)(end - p)), step->literal);
+}
+
+#ifdef __SSE2__
+/* Bit i: p[i] is one of the first n stops, two or all. */
+static inline unsigned
+stops_among(const struct step *step, size_t n, const char *p)
+{
+	const __m128i *stops = (const __m128i *)(const void *)step->stops;
+	__m128i bytes = _mm_loadu_si128((const __m128i_u *)(const void *)p);
+	__m128i hits = _mm_or_si128(_mm_cmpeq_epi8(bytes, stops[0]),
+	    _mm_cmpeq_epi8(bytes, stops[1]));
+
+	if (n > 2)
+		hits = _mm_or_si128(hits,
+		    _mm_or_si128(_mm_cmpeq_epi8(bytes, stops[2]),
+			_mm_cmpeq_epi8(bytes, stops[3])));
+	return (unsigned)_mm_movemask_epi8(hits);
+}
+#endif
+
+/* The first of the stops in [p, end), or end. */
+static const char *
+find_stop(const struct step *step, const char *p, const char *end)
+{
+	size_t i;
+
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		unsigned hits = stops_among(step, SHAPE_STOPS, p);
+
+		if (hits)
+			return p + __builtin_ctz(hits);
+	}
+#endif
+	for (; p < end; p++) {
+		for (i = 0; i < step->n_stops; i++) {
+			if (*p == step->stops[i][0])
+				return p;
+		}
+	}
+	return p;
+}
+
+static const char *
+past_digits(const char *p, const char *end)
+{
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
+
+/* Where the value that begins at p ends; NULL where that is not certain. */
+static const char *
+value_end(const struct step *step, const char *p, const char *end)
+{
+	switch (step->search) {
+	case SHAPE_NOWHERE:
+		return p;
+	case SHAPE_TO_STOP:
+		return find_stop(step, p, end);
+	case SHAPE_TO_STOP_UNESCAPED:
+		for (;;) {
+			p = find_stop(step, p, end);
+			if (p == end || *p != '\\')
+				return p;
+			/* It escapes nothing at the end or before a newline. */
+			if (end - p < 2 || p[1] == '\n')
+				return NULL;
+			p += 2;
+		}
+	case SHAPE_PAST_DIGITS:
+		return past_digits(p, end);
+	case SHAPE_PAST_DIGITS_OR_DASH:
+		if (p < end && *p == '-')
+			return p + 1;
+		return past_digits(p, end);
+	}
+	return NULL;
+}
+
+/* What the steps find: a value each, of the first n. */
+struct finding {
+	size_t n;
+	struct str values[MAX_STEPS];
+	const char *rest; /* what follows them */
+};
+
+/* The remaining steps, byte by byte.  Returns whether they are done. */
+static bool
+find_near(const struct scanner *s, const char *end, struct finding *f)
+{
+	for (; f->n < s->n_steps; f->n++) {
+		const struct step *step = &s->steps[f->n];
+		const char *from = f->rest;
+		const char *to = value_end(step, from, end);
+
+		if (!to || (to == from && !step->may_be_empty) ||
+		    !meets(step, from, to, end) ||
+		    !str_starts_with(str_of(to, (size_t)(end - to)),
+			step->literal))
+			return false;
+		f->values[f->n] = str_of(from, (size_t)(to - from));
+		f->rest = to + step->literal.len;
+	}
+	return true;
+}
+
+#ifdef __SSE2__
+
+/* Sixteen bytes are searched in one go; behind each of them are eight. */
+#define FAR 24
+
+static inline const char *
+find_stop_far(const struct step *step, size_t n, const char *p, const char *far)
+{
+	uint64_t hits = stops_among(step, n, p);
+
+	if (hits)
+		return p + __builtin_ctzll(hits);
+	for (p += 16; far - p > 48; p += 64) {
+		hits = stops_among(step, n, p) |
+		    (uint64_t)stops_among(step, n, p + 16) << 16 |
+		    (uint64_t)stops_among(step, n, p + 32) << 32 |
+		    (uint64_t)stops_among(step, n, p + 48) << 48;
+		if (hits)
+			return p + __builtin_ctzll(hits);
+	}
+	for (; p < far; p += 16) {
+		hits = stops_among(step, n, p);
+		if (hits)
+			return p + __builtin_ctzll(hits);
+	}
+	return NULL;
+}
+
+/*
+ * As value_end(), but it stops at a backslash too.
+ *
+ * far  FAR before the end of the line; p is before it, and what is returned
+ *      less than sixteen bytes behind it
+ */
+static inline const char *
+value_end_far(const struct step *step, const char *p, const char *far)
+{
+	uint16_t two;
+
+	memcpy(&two, p, sizeof(two));
+	if (two == step->dash)
+		return p + 1;
+	if (step->n_stops && step->n_stops <= 2)
+		return find_stop_far(step, 2, p, far);
+	if (step->n_stops)
+		return find_stop_far(step, SHAPE_STOPS, p, far);
+	if (step->search == SHAPE_NOWHERE)
+		return p;
+	if (step->search == SHAPE_PAST_DIGITS_OR_DASH && *p == '-')
+		return p + 1;
+	p = past_digits(p, far);
+	return p < far ? p : NULL;
+}
+
+/* The first steps, as far as they go so. */
+static inline void
+find_far(const struct scanner *s, const char *end, struct finding *f)
+{
+	const struct step *step = s->steps;
+	const struct step *last = step + s->n_steps;
+	struct str *value = f->values;
+	const char *from = f->rest;
+	const char *far = end - from > FAR ? end - FAR : from;
+
+	for (; step < last && from < far; step++) {
+		const char *to = value_end_far(step, from, far);
+		uint64_t front;
+
+		if (!to || (to == from && !step->may_be_empty))
+			break;
+		memcpy(&front, to, sizeof(front));
+		if ((front ^ step->front) & step->front_mask)
+			break;
+		if (step->conditions && !meets(step, from, to, end))
+			break;
+		*value++ = str_of(from, (size_t)(to - from));
+		from = to + step->literal.len;
+	}
+	f->n = (size_t)(step - s->steps);
+	f->rest = from;
+}
+
+#else
+
+static void
+find_far(const struct scanner *s, const char *end, struct finding *f)
+{
+	(void)s, (void)end, (void)f;
+}
+
+#endif
+
+bool
+scanner_match(const struct scanner *s, struct str line, struct str values[])
+{
+	struct finding f;
+	size_t i;
+
+	if (!line.len)
+		return false;
+	f.n = 0;
+	f.rest = line.data;
+	find_far(s, line.data + line.len, &f);
+	if (f.n < s->n_steps && !find_near(s, line.data + line.len, &f))
+		return false;
+	for (i = 0; i < s->n_captures; i++)
+		values[s->captures[i].slot] = f.values[s->captures[i].step];
+	return true;
+}
