@@ -213,14 +213,15 @@ take_rotated(void *arg, struct file *file)
 	struct beside *beside = arg;
 	const struct place *p = beside->place;
 	struct reader_source *s = &p->source->reader;
+	struct reader_file *known = find_known(s->reader, file);
 	struct reader_file *f = NULL;
 
-	if (is_place(p->source->places, file->path) &&
-	    !find_known(s->reader, file))
+	if (known)
+		beside->n_new += known->is_undecided &&
+		    file->known.size_bytes > 0; /* it is read from now on */
+	else if (is_place(p->source->places, file->path))
 		beside->n_new++; /* that place opens it */
-	else if (!is_place(p->source->places, file->path) &&
-	    !find_known(s->reader, file) && came_and_went(p, file) &&
-	    !find_known(s->reader, file))
+	else if (came_and_went(p, file) && !find_known(s->reader, file))
 		f = reader_add(s, file);
 	if (!f) {
 		file_destroy(file);
@@ -494,10 +495,17 @@ place_of(const struct places *places, const struct reader_file *f)
 }
 
 bool
-place_is_copy(const struct places *places, const struct reader_file *f)
+place_is_copy(const struct places *places, struct reader_file *f)
 {
 	const struct place *p = place_of(places, f);
+	bool has_changed;
 
+	/* If the log was cut, f may have the rest of it: then it is that. */
+	if (p && p->current)
+		(void)reader_look(p->current, NULL, &has_changed);
+	if (!f->is_undecided)
+		return false;
+	f->is_undecided = false;
 	return p && find_original(p, f->file, true) != FILE_IS_NO_COPY;
 }
 

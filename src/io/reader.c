@@ -125,6 +125,16 @@ reader_remember(struct reader_source *s, struct file *file)
 }
 
 void
+reader_replace(struct reader_file *f, struct file *file)
+{
+	file_abandon(f->file);
+	file_destroy(f->file);
+	f->file = file;
+	f->is_undecided = false;
+	file_begin(file);
+}
+
+void
 reader_close(struct reader_file *f)
 {
 	if (f->file->fd < 0)
@@ -409,7 +419,6 @@ decide(struct reader_file *f)
 {
 	const struct reader_options *o = &f->source->reader->options;
 
-	f->is_undecided = false;
 	if (!o->is_copy(o->arg, f))
 		return;
 	file_mark_read(f->file);

@@ -60,8 +60,8 @@ struct reader_options {
 	size_t max_open_files; /* more than these are refused */
 	event_fn on_event;
 	void (*on_caught_up)(void *arg); /* no file is behind any more */
-	/* An undecided file is empty no more: whether it is a copy. */
-	bool (*is_copy)(void *arg, const struct reader_file *f);
+	/* f is empty no more: whether it is a copy; it is undecided no more. */
+	bool (*is_copy)(void *arg, struct reader_file *f);
 	/* A file was lost to an error; its place has no current file now. */
 	void (*on_lost)(void *arg, struct place *place, int error);
 	/*
@@ -111,6 +111,12 @@ struct reader_file *reader_add(struct reader_source *s, struct file *file);
  * file  taken on success
  */
 struct reader_file *reader_remember(struct reader_source *s, struct file *file);
+
+/*
+ * An undecided file was found again, as what file is: it is that from now on.
+ * Takes file.
+ */
+void reader_replace(struct reader_file *f, struct file *file);
 
 /* Lets go of its descriptor; what is known of it stays. */
 void reader_close(struct reader_file *f);

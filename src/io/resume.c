@@ -117,8 +117,12 @@ read_on(struct reader_source *s, struct file *file)
 		reader_forget(other); /* its inode is used anew, or its name */
 		other = NULL;
 	}
-	if (!other)
+	if (other && other->is_undecided) {
+		reader_replace(other, file);
+		f = other;
+	} else if (!other) {
 		f = reader_add(s, file);
+	}
 	if (!f) {
 		file_destroy(file);
 		return NULL;

@@ -274,7 +274,7 @@ file_was_lost(void *arg, struct place *place, int error)
 }
 
 static bool
-is_copy(void *arg, const struct reader_file *f)
+is_copy(void *arg, struct reader_file *f)
 {
 	const struct tailer *t = arg;
 
