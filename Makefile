@@ -76,9 +76,9 @@ sources := $(wildcard include/accesslog/*.h src/*/*.[ch] tests/*/*.[ch])
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all run check check-layers check-unit check-fuzz check-golden \
-	check-e2e check-torture check-all torture bench bench-check fuzz lint \
-	format install uninstall clean help deps fuzz-run FORCE
+.PHONY: all run check check-layers check-unit check-fuzz check-cost \
+	check-golden check-e2e check-torture check-all torture bench bench-check \
+	fuzz lint format install uninstall clean help deps fuzz-run FORCE
 
 all: $(program) ## build the program (the default)
 
@@ -162,7 +162,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 # Deadlines of the tests are so many times longer.
 export ACCESSLOG_SLOW ?= $(if $(filter asan tsan,$(MODE)),5,1)
 pytest := $(PYTHON) -m pytest -q -rfEs -p no:cacheprovider
-checks := layers unit fuzz golden torture e2e
+checks := layers unit fuzz cost golden torture e2e
 
 check: $(program) $(unit) $(fuzz) $(bench) ## every test there is
 	@+for check in $(checks); do \
@@ -180,6 +180,9 @@ check-unit: $(unit) ## the core's unit tests
 check-fuzz: $(fuzz) ## replay the fuzz corpora
 	@for target in $(^F); do \
 	    $(B)/fuzz/$$target tests/fuzz/corpus/$${target#fuzz_}/* || exit 1; done
+
+check-cost: $(program) $(bench) ## instructions a line of the hot loops, by callgrind
+	@MODE=$(MODE) tests/bench/cost
 
 check-golden: $(program) ## real lines in, exact metrics out
 	@$(pytest) tests/golden

@@ -12,6 +12,7 @@
 #ifndef ACCESSLOG_DECIMAL_H
 #define ACCESSLOG_DECIMAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "accesslog/buf.h"
@@ -43,6 +44,41 @@ decimal_of(uint64_t whole)
  */
 enum decimal_result decimal_parse(struct str text, unsigned shift,
     struct decimal *ret_value);
+
+/*
+ * The common case of decimal_parse() with a shift of 0, without a branch for
+ * each digit.
+ *
+ * n_before   how many bytes can be read before text
+ * ret_whole  untouched unless true
+ *
+ * Returns false where decimal_parse() is to be asked: text is not one digit to
+ * eight, or stands too close to the beginning.
+ */
+static inline bool
+decimal_parse_digits(struct str text, size_t n_before, uint64_t *ret_whole)
+{
+	const uint64_t zeros = UINT64_C(0x3030303030303030);
+	const uint64_t pairs = UINT64_C(0x000000FF000000FF);
+	uint64_t bytes, n;
+	size_t shift = 64 - 8 * text.len;
+
+	if (text.len - 1 > 7 || text.len + n_before < 8 ||
+	    __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+		return false;
+	/* The eight bytes up to the end of text, what is before it as zeros. */
+	memcpy(&bytes, text.data + text.len - 8, 8);
+	n = (bytes ^ zeros) >> shift << shift;
+	if ((n | (n + UINT64_C(0x0606060606060606))) &
+	    UINT64_C(0xF0F0F0F0F0F0F0F0))
+		return false;
+	/* Digits to pairs of digits, to four, to all eight. */
+	n = n * 10 + (n >> 8);
+	*ret_whole = ((n & pairs) * (100 + (UINT64_C(1000000) << 32)) +
+			 (n >> 16 & pairs) * (1 + (UINT64_C(10000) << 32))) >>
+	    32;
+	return true;
+}
 
 /* Adds, and stays at UINT64_MAX rather than to wrap: a sum never goes down. */
 static inline void

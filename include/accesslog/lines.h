@@ -59,4 +59,10 @@ void lines_init(struct lines *l, bool at_start);
 enum lines_result lines_next(struct lines *l, struct str *window, bool final,
     struct str *ret_line);
 
+/*
+ * The line that the last call returned was not dealt with, and is at the front
+ * of the window again.
+ */
+void lines_give_back(struct lines *l, struct str *window, struct str line);
+
 #endif

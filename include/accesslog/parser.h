@@ -1,9 +1,10 @@
 /*
  * One line and one format to an entry, or a reason why not.
  *
- * It matches the pattern, decodes the numbers, and derives what a format does
- * not write on its own from what it does: request_method, request_uri and
- * server_protocol from request, uri from request_uri.
+ * It finds the fields (scanner.h, and pattern.h where that cannot tell),
+ * decodes the numbers, and derives what a format does not write on its own from
+ * what it does: request_method, request_uri and server_protocol from request,
+ * uri from request_uri.
  *
  * Lines of JSON need not have all fields: one that is absent has no value, and
  * is derived where it can be.
@@ -29,7 +30,8 @@ enum parser_result {
 /*
  * wanted  the fields to fill in; copied (its names borrowed for the life of
  *         the parser)
- * whole   also find out whether lines end where the format ends
+ * whole   also find out whether lines end where the format ends; then every
+ *         line is PCRE2's
  * others  as pattern_create()
  *
  * Returns 0, -EINVAL with reterr, -ENOMEM, or -ENOSPC where wanted leaves no

@@ -196,6 +196,15 @@ int registry_restore_overflow(struct registry_family *f, uint64_t n)
  */
 void registry_forget_restored(struct registry *r);
 
+/*
+ * As registry_find_series(), with the values that were looked for in another
+ * family last, without `other` as the answer; it has as many labels, and the
+ * same maximum for them.  Cost: the probe.
+ */
+int registry_find_same_series(struct registry_family *f,
+    const struct registry_family *as, uint32_t *ret_index, bool *ret_overflowed)
+    __attribute__((warn_unused_result));
+
 /* The value of a counter or gauge goes up; at most to UINT64_MAX. */
 void registry_add(struct registry_family *f, uint32_t index,
     struct decimal delta);
@@ -214,6 +223,43 @@ void registry_observe(struct registry_family *f, uint32_t index,
  */
 void registry_add_cells(struct registry_family *f, uint32_t index,
     const uint64_t cells[]);
+
+/*
+ * The cells of a series, for those who add to the same ones line by line.
+ * They never move; they are written to with the registry locked, by
+ * registry_cells_add() and registry_cells_observe().
+ */
+uint64_t *registry_cells(const struct registry_family *f, uint32_t index);
+
+/* As registry_add(). */
+static inline void
+registry_cells_add(uint64_t cells[2], struct decimal delta)
+{
+	struct decimal sum = { cells[0], (uint32_t)cells[1] };
+	uint64_t whole;
+
+	if (!delta.nanos &&
+	    !__builtin_add_overflow(sum.whole, delta.whole, &whole) &&
+	    whole != UINT64_MAX) {
+		cells[0] = whole;
+		return;
+	}
+	decimal_add(&sum, delta);
+	cells[0] = sum.whole;
+	cells[1] = sum.nanos;
+}
+
+/* As registry_set(). */
+static inline void
+registry_cells_set(uint64_t cells[2], struct decimal value)
+{
+	cells[0] = value.whole;
+	cells[1] = value.nanos;
+}
+
+/* As registry_observe(). */
+void registry_cells_observe(const struct registry_family *f, uint64_t *cells,
+    struct decimal value);
 
 uint32_t registry_n_series(const struct registry_family *f);
 

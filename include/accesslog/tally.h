@@ -26,6 +26,9 @@
 
 struct tally;
 
+/* What one format can add to the metrics; free(). */
+struct tally_plan;
+
 /*
  * metrics     borrowed for the life of the tally
  * config      borrowed during the call; NULL: the default metrics, no static
@@ -70,8 +73,8 @@ int tally_add_group(struct tally *t, const struct config_pair pairs[],
  *
  * Returns 0 or -ENOMEM.
  */
-int tally_plan(const struct tally *t, uint64_t fields, size_t **ret_plan)
-    __attribute__((warn_unused_result));
+int tally_plan(const struct tally *t, uint64_t fields,
+    struct tally_plan **ret_plan) __attribute__((warn_unused_result));
 
 /*
  * Count one entry in all metrics.
@@ -81,7 +84,7 @@ int tally_plan(const struct tally *t, uint64_t fields, size_t **ret_plan)
  * `status`, else one a metric and one a label; no allocation once the series
  * exist.
  */
-int tally_entry(struct tally *t, size_t group, const size_t plan[],
+int tally_entry(struct tally *t, size_t group, const struct tally_plan *plan,
     const struct entry *e) __attribute__((warn_unused_result));
 
 #endif

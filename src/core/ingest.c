@@ -17,7 +17,7 @@
 
 #define NO_SERIES UINT32_MAX
 
-/* A time is copied, because the text of an entry may not outlive its line. */
+/* What is longer is no time. */
 #define MAX_TIME_BYTES 64
 
 /* A format with what reading its lines needs. */
@@ -25,7 +25,10 @@ struct ingest_format {
 	char *name;
 	struct parser *parser;
 	uint64_t fields; /* that its lines can have, as bits of slots */
-	size_t *plan; /* where the metrics have their values from */
+	struct tally_plan *plan;
+	bool is_json;
+	size_t n_times;
+	size_t times[3]; /* slots of these fields, the best first */
 };
 
 struct ingest {
@@ -83,8 +86,8 @@ struct batch {
 	uint64_t n_errors[BOUNDS_FIELDS];
 	uint64_t has_errors; /* bits of slots */
 	uint64_t n_repairs;
-	char time[MAX_TIME_BYTES]; /* of the last entry that has one */
-	size_t time_len;
+	struct str time; /* of the last entry that has one */
+	char room[MAX_TIME_BYTES]; /* for times that do not last */
 };
 
 static int
@@ -151,6 +154,18 @@ format_release(struct ingest_format *f)
 	free(f->name);
 }
 
+static void
+plan_times(const struct ingest *in, struct ingest_format *f)
+{
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		assert(in->time_slot[i] < BOUNDS_FIELDS);
+		if (f->fields & ENTRY_BIT(in->time_slot[i]))
+			f->times[f->n_times++] = in->time_slot[i];
+	}
+}
+
 /* Makes f, already parsed, one of the formats; copies name. */
 static int
 add_format(struct ingest *in, struct str name, const struct format *format,
@@ -165,12 +180,14 @@ add_format(struct ingest *in, struct str name, const struct format *format,
 		return -ENOMEM;
 	in->formats = formats;
 	f = &formats[in->n_formats];
-	*f = (struct ingest_format){ .name = strndup(name.data, name.len) };
+	*f = (struct ingest_format){ .name = strndup(name.data, name.len),
+		.is_json = format->kind == FORMAT_JSON };
 	if (!f->name)
 		return -ENOMEM;
 	error = parser_create(format, &in->fields, false, &f->parser, reterr);
 	if (!error) {
 		f->fields = parser_fields(f->parser);
+		plan_times(in, f);
 		error = tally_plan(in->tally, f->fields, &f->plan);
 	}
 	if (error == -ENOSPC)
@@ -634,21 +651,22 @@ is_dropped(const struct ingest_source *s, const struct entry *e)
 	return false;
 }
 
-static struct str
-entry_time(const struct ingest *in, const struct entry *e)
+static inline struct str
+entry_time(const struct ingest_format *f, const struct entry *e)
 {
 	size_t i;
 
-	for (i = 0; i < 3; i++) {
-		if (e->text[in->time_slot[i]].data)
-			return e->text[in->time_slot[i]];
+	for (i = 0; i < f->n_times; i++) {
+		if (e->text[f->times[i]].data)
+			return e->text[f->times[i]];
 	}
 	return (struct str){ 0 };
 }
 
 /* Series of the last line's time and of errors come when there are some. */
 static int
-prepare_entry(struct ingest_source *s, const struct entry *e)
+prepare_entry(struct ingest_source *s, const struct ingest_format *f,
+    const struct entry *e)
 {
 	struct registry_family **family = s->ingest->metrics->family;
 	struct str values[2] = { str_from(s->name) };
@@ -657,7 +675,7 @@ prepare_entry(struct ingest_source *s, const struct entry *e)
 	int error = 0;
 
 	if (s->last_line == NO_SERIES &&
-	    timestamp_parse(entry_time(s->ingest, e), &when))
+	    timestamp_parse(entry_time(f, e), &when))
 		error = registry_series(family[METRICS_LAST_LINE], values,
 		    &s->last_line);
 	if (!error && e->n_repairs && s->json_repairs == NO_SERIES)
@@ -675,15 +693,19 @@ prepare_entry(struct ingest_source *s, const struct entry *e)
 	return error;
 }
 
-static void
-note_entry(struct ingest *in, struct batch *b, const struct entry *e)
+static inline void
+note_entry(struct batch *b, const struct ingest_format *f,
+    const struct entry *e)
 {
-	struct str time = entry_time(in, e);
+	struct str time = entry_time(f, e);
 	uint64_t errors = e->errors;
 
-	if (time.data && time.len <= sizeof(b->time)) {
-		memcpy(b->time, time.data, time.len);
-		b->time_len = time.len;
+	if (time.data && time.len <= sizeof(b->room)) {
+		b->time = time;
+		if (f->is_json) { /* it lives until the next line is parsed */
+			memcpy(b->room, time.data, time.len);
+			b->time.data = b->room;
+		}
 	}
 	b->n_repairs += e->n_repairs;
 	b->has_errors |= errors;
@@ -693,13 +715,13 @@ note_entry(struct ingest *in, struct batch *b, const struct entry *e)
 	}
 }
 
-static int
+static inline int
 feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 {
 	struct ingest *in = st->source->ingest;
 	const struct ingest_format *format;
 	struct entry entry;
-	int error;
+	int error = 0;
 
 	if (!line.len)
 		return 0;
@@ -712,14 +734,16 @@ feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 		b->n_lines[RESULT_FILTERED]++;
 		return 0;
 	}
-	error = prepare_entry(st->source, &entry);
+	if (entry.errors || entry.n_repairs ||
+	    (st->source->last_line == NO_SERIES && format->n_times))
+		error = prepare_entry(st->source, format, &entry);
 	if (!error)
 		error = tally_entry(in->tally, st->source->group, format->plan,
 		    &entry);
 	if (error)
 		return error;
 	b->n_lines[RESULT_PARSED]++;
-	note_entry(in, b, &entry);
+	note_entry(b, format, &entry);
 	return 0;
 }
 
@@ -751,8 +775,7 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 			registry_add(family[METRICS_SKIPPED_BYTES],
 			    s->skipped[i], delta);
 	}
-	if (s->last_line != NO_SERIES &&
-	    timestamp_parse(str_of(b->time, b->time_len), &when)) {
+	if (s->last_line != NO_SERIES && timestamp_parse(b->time, &when)) {
 		registry_set(family[METRICS_LAST_LINE], s->last_line, when);
 		st->last_line = when;
 	}
@@ -827,8 +850,6 @@ ingest_feed(struct ingest_stream *st, struct str window, bool final,
 
 	registry_lock(registry);
 	while (!error) {
-		struct lines before = st->lines;
-		struct str from = rest;
 		enum lines_result result = lines_next(&st->lines, &rest, final,
 		    &line);
 
@@ -839,10 +860,8 @@ ingest_feed(struct ingest_stream *st, struct str window, bool final,
 			continue;
 		}
 		error = feed_line(st, line, &batch);
-		if (error) {
-			st->lines = before;
-			rest = from;
-		}
+		if (error)
+			lines_give_back(&st->lines, &rest, line);
 	}
 	count_batch(st, &batch, bytes_before);
 	change_lag(st->source, -(int64_t)(window.len - rest.len));

@@ -46,6 +46,22 @@ sequence_len(struct str s, size_t *ret_bad)
 	return need + 1;
 }
 
+/* Nearly all values are, from end to end. */
+static bool
+is_ascii(struct str s)
+{
+	uint64_t eight, all = 0;
+	size_t i;
+
+	for (i = 0; s.len - i >= sizeof(eight); i += sizeof(eight)) {
+		memcpy(&eight, s.data + i, sizeof(eight));
+		all |= eight;
+	}
+	for (; i < s.len; i++)
+		all |= (unsigned char)s.data[i];
+	return !(all & UINT64_C(0x8080808080808080));
+}
+
 static bool
 is_clean(struct str s, size_t max_bytes)
 {
@@ -53,19 +69,11 @@ is_clean(struct str s, size_t max_bytes)
 
 	if (s.len > max_bytes)
 		return false;
+	if (is_ascii(s))
+		return true;
 	while (s.len) {
-		uint64_t eight;
-		size_t n;
+		size_t n = sequence_len(s, &bad);
 
-		/* Nearly all of them are ASCII from end to end. */
-		if (s.len >= sizeof(eight)) {
-			memcpy(&eight, s.data, sizeof(eight));
-			if (!(eight & UINT64_C(0x8080808080808080))) {
-				s = str_after(s, sizeof(eight));
-				continue;
-			}
-		}
-		n = sequence_len(s, &bad);
 		if (!n)
 			return false;
 		s = str_after(s, n);
@@ -100,23 +108,20 @@ labels_clean(struct str value, size_t max_bytes, struct labels_scratch *scratch)
 void
 labels_escape(struct str value, struct buf *out)
 {
-	size_t i;
+	size_t i, done = 0;
 
 	for (i = 0; i < value.len; i++) {
-		switch (value.data[i]) {
-		case '\\':
-			buf_add(out, STR("\\\\"));
-			break;
-		case '"':
-			buf_add(out, STR("\\\""));
-			break;
-		case '\n':
-			buf_add(out, STR("\\n"));
-			break;
-		default:
-			buf_add_char(out, value.data[i]);
-		}
+		char c = value.data[i];
+
+		if (c != '\\' && c != '"' && c != '\n')
+			continue;
+		buf_add(out, str_of(value.data + done, i - done));
+		buf_add_char(out, '\\');
+		buf_add_char(out, c == '\n' ? 'n' : c);
+		done = i + 1;
 	}
+	if (done < value.len)
+		buf_add(out, str_after(value, done));
 }
 
 /* Normalisers */

@@ -61,3 +61,12 @@ lines_next(struct lines *l, struct str *window, bool final,
 	consume(l, window, newline ? len + 1 : len, LINES_BYTES_READ);
 	return LINES_LINE;
 }
+
+void
+lines_give_back(struct lines *l, struct str *window, struct str line)
+{
+	size_t n = (size_t)(window->data - line.data);
+
+	*window = str_of(line.data, window->len + n);
+	l->n_bytes[LINES_BYTES_READ] -= n;
+}

@@ -6,6 +6,7 @@
 #include "accesslog/parser_json.h"
 #include "accesslog/pattern.h"
 #include "accesslog/request.h"
+#include "accesslog/scanner.h"
 #include "accesslog/times.h"
 
 /* How a wanted field that the format lacks is had from one that it has. */
@@ -40,12 +41,23 @@ static const struct {
 struct parser {
 	struct pattern *pattern; /* or, for JSON, */
 	struct parser_json *json;
+	struct scanner *scanner; /* NULL: the pattern alone */
 	struct fields fields; /* wanted, then what others derive from */
 	uint64_t wanted; /* bits of slots */
 	uint64_t available; /* of these */
 	uint64_t in_format; /* of fields: what lines have themselves */
+	size_t n_absent;
+	size_t absent[BOUNDS_FIELDS]; /* slots that lines have not */
+	size_t n_present;
+	size_t present[BOUNDS_FIELDS];
 	size_t n_numbers;
-	size_t numbers[BOUNDS_FIELDS]; /* slots that are decoded */
+	struct number {
+		size_t slot;
+		enum fields_kind kind;
+		unsigned shift; /* of JSON, the line decides */
+		/* How many make a plain number. */
+		size_t min_digits, max_digits;
+	} numbers[BOUNDS_FIELDS];
 	size_t n_derived;
 	struct derived derived[N_DERIVATIONS];
 };
@@ -88,19 +100,39 @@ plan_derived(struct parser *p, const struct format *format)
 }
 
 static void
-plan_numbers(struct parser *p)
+plan_number(struct parser *p, size_t slot)
+{
+	struct number *n = &p->numbers[p->n_numbers++];
+
+	n->slot = slot;
+	n->kind = p->fields.kinds[slot];
+	n->min_digits = 1;
+	if (p->json)
+		return;
+	n->shift = pattern_shift(p->pattern, slot);
+	if (n->kind == FIELDS_COUNT && !n->shift)
+		n->max_digits = SIZE_MAX;
+	if (n->kind == FIELDS_STATUS && !n->shift)
+		n->min_digits = n->max_digits = 3;
+}
+
+static void
+plan_slots(struct parser *p)
 {
 	size_t i;
 
 	for (i = 0; i < p->fields.n; i++) {
-		if (!(p->in_format & ENTRY_BIT(i)))
+		if (!(p->in_format & ENTRY_BIT(i))) {
+			p->absent[p->n_absent++] = i;
 			continue;
+		}
+		p->present[p->n_present++] = i;
 		switch (p->fields.kinds[i]) {
 		case FIELDS_STATUS:
 		case FIELDS_COUNT:
 		case FIELDS_SECONDS:
 		case FIELDS_SECONDS_LIST:
-			p->numbers[p->n_numbers++] = i;
+			plan_number(p, i);
 			break;
 		case FIELDS_TEXT:
 		case FIELDS_TIME: /* decoded once a chunk, by who needs it */
@@ -125,11 +157,15 @@ build(struct parser *p, const struct format *format,
 	else if (!error)
 		error = pattern_create(format, &p->fields, whole, &p->pattern,
 		    reterr);
+	if (!error && !p->json && !whole)
+		error = scanner_create(format, &p->fields, &p->scanner);
+	if (error == -ENOTSUP)
+		error = 0;
 	if (error)
 		return error;
 	p->in_format = p->json ? parser_json_fields(p->json)
 			       : pattern_fields(p->pattern);
-	plan_numbers(p);
+	plan_slots(p);
 	p->available = p->in_format & p->wanted;
 	for (i = 0; i < p->n_derived; i++)
 		p->available |= ENTRY_BIT(p->derived[i].slot);
@@ -161,6 +197,7 @@ parser_destroy(struct parser *p)
 		return;
 	parser_json_destroy(p->json);
 	pattern_destroy(p->pattern);
+	scanner_destroy(p->scanner);
 	free(p);
 }
 
@@ -251,22 +288,72 @@ derive(enum derivation how, struct str source)
 	return request.uri.data ? request_path(request.uri) : request.uri;
 }
 
-static bool
+static inline bool
 match(struct parser *p, struct str line, struct entry *e, bool *ret_whole)
 {
+	bool is_scanned = p->scanner &&
+	    scanner_match(p->scanner, line, e->text);
 	size_t i;
 
-	if (pattern_match(p->pattern, line, e->text, ret_whole) != PATTERN_FITS)
+	if (!is_scanned &&
+	    pattern_match(p->pattern, line, e->text, ret_whole) != PATTERN_FITS)
 		return false;
 	e->errors = 0;
 	e->n_repairs = 0;
-	for (i = 0; i < p->fields.n; i++) {
-		if (!(p->in_format & ENTRY_BIT(i)))
-			e->text[i] = (struct str){ 0 };
-		else if (!e->text[i].data)
-			e->errors |= ENTRY_BIT(i);
+	for (i = 0; i < p->n_absent; i++)
+		e->text[p->absent[i]] = (struct str){ 0 };
+	for (i = 0; !is_scanned && i < p->n_present; i++) {
+		if (!e->text[p->present[i]].data)
+			e->errors |= ENTRY_BIT(p->present[i]);
 	}
+	if (is_scanned && ret_whole)
+		*ret_whole = false;
 	return true;
+}
+
+static void
+decode_into(const struct parser *p, const struct number *n, struct entry *e)
+{
+	size_t slot = n->slot;
+
+	if (!e->text[slot].data)
+		return;
+	switch (decode(e->text[slot], n->kind,
+	    p->json ? parser_json_shift(p->json, slot) : n->shift,
+	    &e->number[slot])) {
+	case DECODED:
+		e->has_number |= ENTRY_BIT(slot);
+		break;
+	case WITHOUT_VALUE:
+		break;
+	case MALFORMED:
+		e->errors |= ENTRY_BIT(slot);
+		e->text[slot] = (struct str){ 0 };
+		break;
+	}
+}
+
+/* Most status codes and most bytes are digits alone. */
+static inline void
+decode_numbers(const struct parser *p, const char *line, struct entry *e)
+{
+	const struct number *n = p->numbers;
+	const struct number *end = n + p->n_numbers;
+
+	e->has_number = 0;
+	for (; n < end; n++) {
+		struct str text = e->text[n->slot];
+		uint64_t whole;
+
+		if (text.len < n->min_digits || text.len > n->max_digits ||
+		    !decimal_parse_digits(text, (size_t)(text.data - line),
+			&whole)) {
+			decode_into(p, n, e);
+			continue;
+		}
+		e->number[n->slot] = decimal_of(whole);
+		e->has_number |= ENTRY_BIT(n->slot);
+	}
 }
 
 enum parser_result
@@ -279,27 +366,7 @@ parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
 	if (!(p->json ? parser_json_read(p->json, line, e, ret_whole)
 		      : match(p, line, e, ret_whole)))
 		return PARSER_UNPARSED;
-	e->has_number = 0;
-	for (i = 0; i < p->n_numbers; i++) {
-		size_t slot = p->numbers[i];
-
-		if (!e->text[slot].data)
-			continue;
-		switch (decode(e->text[slot], p->fields.kinds[slot],
-		    p->json ? parser_json_shift(p->json, slot)
-			    : pattern_shift(p->pattern, slot),
-		    &e->number[slot])) {
-		case DECODED:
-			e->has_number |= ENTRY_BIT(slot);
-			break;
-		case WITHOUT_VALUE:
-			break;
-		case MALFORMED:
-			e->errors |= ENTRY_BIT(slot);
-			e->text[slot] = (struct str){ 0 };
-			break;
-		}
-	}
+	decode_numbers(p, line.data, e);
 	for (i = 0; i < p->n_derived; i++) {
 		const struct derived *d = &p->derived[i];
 

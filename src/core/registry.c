@@ -44,7 +44,8 @@ struct registry_family {
 	uint64_t *cells[BLOCKS];
 	uint32_t *table; /* indexes of series, open addressing */
 	uint32_t table_size; /* a power of two, at least twice n_series */
-	struct buf key; /* scratch of a lookup */
+	struct buf key; /* of the last lookup */
+	uint64_t key_hash;
 	struct buf text; /* scratch of a new series */
 };
 
@@ -355,11 +356,18 @@ make_key(struct registry_family *f, const struct str values[])
 	for (i = 0; i < f->spec.n_labels; i++) {
 		struct str value = labels_clean(values[i],
 		    f->spec.max_value_bytes, &scratch);
+		char *end = buf_reserve(&f->key, value.len + 2);
 
-		buf_add_char(&f->key, (char)(unsigned char)(value.len >> 8));
-		buf_add_char(&f->key, (char)(unsigned char)value.len);
-		buf_add(&f->key, value);
+		if (!end)
+			break;
+		end[0] = (char)(unsigned char)(value.len >> 8);
+		end[1] = (char)(unsigned char)value.len;
+		if (value.len)
+			memcpy(end + 2, value.data, value.len);
+		f->key.len += value.len + 2;
 	}
+	f->key_hash = XXH3_64bits_withSeed(f->key.data, f->key.len,
+	    f->registry->hash_seed);
 	return buf_status(&f->key);
 }
 
@@ -485,28 +493,19 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 	return 0;
 }
 
-/* -ENOENT where it is not there and may not be added. */
+/* The series of f->key; -ENOENT where it is not there and may not be added. */
 static int
-find_or_add(struct registry_family *f, const struct str values[], bool may_add,
-    uint32_t *ret_index)
+find_or_add(struct registry_family *f, bool may_add, uint32_t *ret_index)
 {
-	struct str key;
-	uint64_t hash;
-	int error = make_key(f, values);
-
-	if (error)
-		return error;
-	key = buf_str(&f->key);
-	hash = XXH3_64bits_withSeed(key.data, key.len, f->registry->hash_seed);
 	if (f->table_size) {
-		uint32_t at = probe(f, hash, key);
+		uint32_t at = probe(f, f->key_hash, buf_str(&f->key));
 
 		if (f->table[at] != EMPTY_SLOT) {
 			*ret_index = f->table[at];
 			return 0;
 		}
 	}
-	return may_add ? add_series(f, hash, ret_index) : -ENOENT;
+	return may_add ? add_series(f, f->key_hash, ret_index) : -ENOENT;
 }
 
 /* One place is kept for `other`, which is made when it is needed. */
@@ -524,34 +523,57 @@ has_room(const struct registry_family *f)
 static int
 find_other(struct registry_family *f, bool may_add)
 {
-	struct str others[BOUNDS_LABELS] = { 0 };
+	struct str others[BOUNDS_LABELS];
 	size_t i;
+	int error;
 
+	if (f->other != EMPTY_SLOT)
+		return 0;
 	for (i = 0; i < f->spec.n_labels; i++)
 		others[i] = LABELS_OTHER;
-	return find_or_add(f, others, may_add, &f->other);
+	error = make_key(f, others);
+	return error ? error : find_or_add(f, may_add, &f->other);
+}
+
+/* The series of f->key, or `other`. */
+static int
+find_or_overflow(struct registry_family *f, uint32_t *ret_index,
+    bool *ret_overflowed)
+{
+	int error = find_or_add(f, has_room(f), ret_index);
+
+	if (!error)
+		*ret_overflowed = false;
+	if (error != -ENOENT)
+		return error;
+
+	error = find_other(f, true);
+	if (error)
+		return error;
+	*ret_index = f->other;
+	*ret_overflowed = true;
+	return 0;
 }
 
 int
 registry_find_series(struct registry_family *f, const struct str values[],
     uint32_t *ret_index, bool *ret_overflowed)
 {
-	int error;
+	int error = make_key(f, values);
 
-	error = find_or_add(f, values, has_room(f), ret_index);
-	if (!error)
-		*ret_overflowed = false;
-	if (error != -ENOENT)
-		return error;
+	return error ? error : find_or_overflow(f, ret_index, ret_overflowed);
+}
 
-	if (f->other == EMPTY_SLOT) {
-		error = find_other(f, true);
-		if (error)
-			return error;
-	}
-	*ret_index = f->other;
-	*ret_overflowed = true;
-	return 0;
+int
+registry_find_same_series(struct registry_family *f,
+    const struct registry_family *as, uint32_t *ret_index, bool *ret_overflowed)
+{
+	buf_clear(&f->key);
+	buf_add(&f->key, buf_str(&as->key));
+	f->key_hash = as->key_hash;
+	if (buf_status(&f->key))
+		return buf_status(&f->key);
+	return find_or_overflow(f, ret_index, ret_overflowed);
 }
 
 void
@@ -584,8 +606,10 @@ registry_restore_series(struct registry_family *f, const struct str values[],
 {
 	uint32_t n_before = f->n_series;
 	uint32_t index;
-	int error = find_or_add(f, values, true, &index);
+	int error = make_key(f, values);
 
+	if (!error)
+		error = find_or_add(f, true, &index);
 	if (error)
 		return error;
 	if (f->n_series == n_before)
@@ -626,43 +650,42 @@ registry_forget_restored(struct registry *r)
 	r->n_families = n;
 }
 
-static void
-add_to_cells(uint64_t cells[2], struct decimal delta)
-{
-	struct decimal sum = { cells[0], (uint32_t)cells[1] };
-
-	decimal_add(&sum, delta);
-	cells[0] = sum.whole;
-	cells[1] = sum.nanos;
-}
-
 void
 registry_add(struct registry_family *f, uint32_t index, struct decimal delta)
 {
-	add_to_cells(cells_at(f, index), delta);
+	registry_cells_add(cells_at(f, index), delta);
 }
 
 void
 registry_set(struct registry_family *f, uint32_t index, struct decimal value)
 {
-	uint64_t *cells = cells_at(f, index);
-
-	cells[0] = value.whole;
-	cells[1] = value.nanos;
+	registry_cells_set(cells_at(f, index), value);
 }
 
 void
 registry_observe(struct registry_family *f, uint32_t index,
     struct decimal value)
 {
-	uint64_t *cells = cells_at(f, index);
+	registry_cells_observe(f, cells_at(f, index), value);
+}
+
+uint64_t *
+registry_cells(const struct registry_family *f, uint32_t index)
+{
+	return cells_at(f, index);
+}
+
+void
+registry_cells_observe(const struct registry_family *f, uint64_t *cells,
+    struct decimal value)
+{
 	size_t i = 0;
 
 	while (i < f->spec.n_bounds &&
 	    decimal_compare(value, f->spec.bounds[i]) > 0)
 		i++;
 	cells[i]++;
-	add_to_cells(cells + f->spec.n_bounds + 1, value);
+	registry_cells_add(cells + f->spec.n_bounds + 1, value);
 }
 
 void
@@ -677,7 +700,7 @@ registry_add_cells(struct registry_family *f, uint32_t index,
 		to[0] = to[1] = 0;
 	for (i = 0; i < n_buckets; i++)
 		to[i] += cells[i];
-	add_to_cells(to + n_buckets,
+	registry_cells_add(to + n_buckets,
 	    (struct decimal){ cells[n_buckets],
 		(uint32_t)cells[n_buckets + 1] });
 }

@@ -11,11 +11,6 @@
 #include "accesslog/buf.h"
 #include "accesslog/labels.h"
 
-#define NO_SERIES UINT32_MAX
-
-/* In what is known of a series: additions to it are overflow. */
-#define OVERFLOWED (UINT32_C(1) << 31)
-
 /* The codes that people alert on, and those that every site has. */
 static const char *const common_statuses[] = { "200", "201", "204", "206",
 	"301", "302", "304", "400", "401", "403", "404", "405", "408", "429",
@@ -69,12 +64,17 @@ struct metric {
 	enum label_kind kind;
 	size_t n_labels; /* without the static ones, which follow */
 	size_t labels[BOUNDS_LABELS]; /* of the tally */
-	uint32_t label_overflow[BOUNDS_LABELS]; /* series, or NO_SERIES */
-	/* NO_SERIES until it is seen; by group, then by status. */
-	uint32_t *known;
-	/* Of the entry at hand. */
-	bool is_due;
-	uint32_t series;
+	uint32_t label_overflow[BOUNDS_LABELS]; /* series; of those limited */
+	/*
+	 * The cells of its series, by group, then by status; NULL until it is
+	 * seen, and for as long as what is added to it is overflow.
+	 */
+	uint64_t **known;
+	const struct metric *same; /* before it, by the same labels; or NULL */
+	/* Of the entry at hand, where n_entry is the tally's. */
+	uint64_t n_entry;
+	uint64_t *cells;
+	bool overflowed;
 	uint64_t overflowed_labels; /* bits */
 };
 
@@ -98,6 +98,18 @@ struct tally {
 	size_t n_groups;
 	struct group *groups;
 	uint64_t n_entry;
+};
+
+/* What one metric takes from the entries of a format. */
+struct use {
+	struct metric *metric;
+	size_t slot; /* of its value, or FIELDS_NO_SLOT */
+	uint64_t bit; /* of the slot, or 0 */
+};
+
+struct tally_plan {
+	size_t n;
+	struct use uses[];
 };
 
 /* What a metric is made from; everything borrowed. */
@@ -374,7 +386,6 @@ add_metric(struct tally *t, struct fields *fields, const struct plan *plan,
 		    &m->values[i], reterr);
 	for (i = 0; i < plan->n_labels && !error; i++) {
 		names[i] = plan->labels[i].name;
-		m->label_overflow[i] = NO_SERIES;
 		error = add_label(t, fields, &plan->labels[i], &m->labels[i],
 		    reterr);
 	}
@@ -486,6 +497,25 @@ open_budgets(struct tally *t, struct metric *m, const struct plan *plan)
 	return error;
 }
 
+/* An earlier metric in which an entry has the same values. */
+static const struct metric *
+same_as(const struct tally *t, const struct metric *m)
+{
+	size_t i;
+
+	for (i = 0; i < t->n_metrics; i++) {
+		const struct metric *before = &t->metric[i];
+
+		if (before < m && !before->same && before->kind == BY_LABELS &&
+		    before->n_labels == m->n_labels &&
+		    !memcmp(before->labels, m->labels, sizeof(m->labels)) &&
+		    registry_spec(before->family)->max_value_bytes ==
+			registry_spec(m->family)->max_value_bytes)
+			return before;
+	}
+	return NULL;
+}
+
 static bool
 is_access_family(const struct metrics *metrics, const struct registry_family *f)
 {
@@ -533,6 +563,7 @@ add_metrics(struct tally *t, struct fields *fields, const struct plan plans[],
 		if (error)
 			break;
 		t->metric[i].kind = kind_of(t, &t->metric[i]);
+		t->metric[i].same = same_as(t, &t->metric[i]);
 		error = open_budgets(t, &t->metric[i], &plans[i]);
 	}
 	return error;
@@ -707,7 +738,7 @@ grow_known(struct tally *t)
 	for (i = 0; i < t->n_metrics; i++) {
 		struct metric *m = &t->metric[i];
 		size_t n = n_known[m->kind];
-		uint32_t *known;
+		uint64_t **known;
 
 		if (!n)
 			continue;
@@ -716,7 +747,7 @@ grow_known(struct tally *t)
 		if (!known)
 			return -ENOMEM;
 		m->known = known;
-		memset(known + t->n_groups * n, 0xFF, n * sizeof(*known));
+		memset(known + t->n_groups * n, 0, n * sizeof(*known));
 	}
 	return 0;
 }
@@ -784,21 +815,31 @@ tally_add_group(struct tally *t, const struct config_pair pairs[],
 }
 
 int
-tally_plan(const struct tally *t, uint64_t fields, size_t **ret_plan)
+tally_plan(const struct tally *t, uint64_t fields, struct tally_plan **ret_plan)
 {
-	size_t *plan = calloc(t->n_metrics + 1, sizeof(*plan));
+	struct tally_plan *plan = calloc(1,
+	    sizeof(*plan) + t->n_metrics * sizeof(plan->uses[0]));
 	size_t i, j;
 
 	if (!plan)
 		return -ENOMEM;
 	for (i = 0; i < t->n_metrics; i++) {
-		plan[i] = FIELDS_NO_SLOT;
+		const struct metric *m = &t->metric[i];
+		struct use use = { &t->metric[i], FIELDS_NO_SLOT, 0 };
+
 		for (j = 2; j-- > 0;) {
-			size_t slot = t->metric[i].values[j];
+			size_t slot = m->values[j];
 
 			if (slot != FIELDS_NO_SLOT && fields & ENTRY_BIT(slot))
-				plan[i] = slot;
+				use.slot = slot;
 		}
+		/* By status, series without a value are shown all the same. */
+		if (!m->counts_requests && use.slot == FIELDS_NO_SLOT &&
+		    m->kind != BY_STATUS)
+			continue;
+		if (use.slot != FIELDS_NO_SLOT)
+			use.bit = ENTRY_BIT(use.slot);
+		plan->uses[plan->n++] = use;
 	}
 	*ret_plan = plan;
 	return 0;
@@ -807,58 +848,68 @@ tally_plan(const struct tally *t, uint64_t fields, size_t **ret_plan)
 /* Entries */
 
 /* The number of three digits, which is below 1000; or 1000. */
-static unsigned
+static inline size_t
 status_number(struct str text)
 {
-	unsigned n = 0;
+	unsigned n[3];
 	size_t i;
 
 	if (!text.data || text.len != 3)
 		return 1000;
-	for (i = 0; i < 3; i++) {
-		if (text.data[i] < '0' || text.data[i] > '9')
-			return 1000;
-		n = n * 10 + (unsigned)(text.data[i] - '0');
-	}
-	return n;
+	for (i = 0; i < 3; i++)
+		n[i] = (unsigned char)text.data[i] - (unsigned)'0';
+	if (n[0] > 9 || n[1] > 9 || n[2] > 9)
+		return 1000;
+	return n[0] * 100 + n[1] * 10 + n[2];
 }
 
-/* Finds the series of m whose first labels have these values. */
+/* Finds the cells that belong to those of m->same. */
+static int
+look_up_same(struct metric *m)
+{
+	uint32_t series;
+	int error = registry_find_same_series(m->family, m->same->family,
+	    &series, &m->overflowed);
+
+	if (error)
+		return error;
+	m->cells = registry_cells(m->family, series);
+	m->overflowed_labels = m->same->overflowed_labels;
+	return 0;
+}
+
+/* Finds the cells of m whose first labels have these values. */
 static int
 look_up(struct tally *t, struct metric *m, size_t group,
-    struct str values[BOUNDS_LABELS], uint32_t *ret_series)
+    struct str values[BOUNDS_LABELS])
 {
-	bool overflowed;
 	uint32_t series;
 	size_t i;
 	int error;
 
 	for (i = 0; i < t->n_statics; i++)
 		values[m->n_labels + i] = t->groups[group].values[i];
-	error = registry_find_series(m->family, values, &series, &overflowed);
+	error = registry_find_series(m->family, values, &series,
+	    &m->overflowed);
 	if (!error)
-		*ret_series = overflowed ? series | OVERFLOWED : series;
+		m->cells = registry_cells(m->family, series);
 	return error;
 }
 
-/* value: of its only label, unused where it has none. */
+/*
+ * known  where the cells are remembered
+ * value  of its only label; unused where it has none
+ */
 static int
-find_known(struct tally *t, struct metric *m, size_t group, size_t number,
-    struct str value)
+look_up_known(struct tally *t, struct metric *m, size_t group, struct str value,
+    uint64_t **known)
 {
-	uint32_t *known = &m->known[group * n_known[m->kind] + number];
-	struct str values[BOUNDS_LABELS];
+	struct str values[BOUNDS_LABELS] = { value };
+	int error = look_up(t, m, group, values);
 
-	if (*known == NO_SERIES) {
-		int error;
-
-		values[0] = value;
-		error = look_up(t, m, group, values, known);
-		if (error)
-			return error;
-	}
-	m->series = *known;
-	return 0;
+	if (!error && !m->overflowed)
+		*known = m->cells;
+	return error;
 }
 
 static int
@@ -881,63 +932,64 @@ find_by_labels(struct tally *t, struct metric *m, size_t group,
 {
 	struct str values[BOUNDS_LABELS];
 	size_t i;
+	int error;
 
+	if (m->same && m->same->n_entry == t->n_entry && !m->same->overflowed)
+		return look_up_same(m);
 	m->overflowed_labels = 0;
 	for (i = 0; i < m->n_labels; i++) {
 		struct label *l = &t->labels[m->labels[i]];
-		int error = label_value(t, l, e);
 
+		error = label_value(t, l, e);
 		if (error)
 			return error;
 		values[i] = l->value;
 		if (l->overflowed)
 			m->overflowed_labels |= UINT64_C(1) << i;
 	}
-	return look_up(t, m, group, values, &m->series);
+	error = look_up(t, m, group, values);
+	if (!error)
+		m->n_entry = t->n_entry;
+	return error;
+}
+
+static inline bool
+is_due(const struct use *use, const struct entry *e)
+{
+	return use->metric->counts_requests || e->has_number & use->bit;
 }
 
 /*
  * A series that is known without a hash exists as soon as a format can have
  * its value, so that it is there before the first; others when they have one.
  */
-static int
-find_series(struct tally *t, struct metric *m, size_t group, size_t slot,
-    unsigned status, const struct entry *e)
+static inline int
+find_cells(struct tally *t, const struct use *use, size_t group, size_t status,
+    const struct entry *e)
 {
-	m->is_due = m->counts_requests ||
-	    (slot != FIELDS_NO_SLOT && e->has_number & ENTRY_BIT(slot));
-	switch (m->kind) {
-	case WITHOUT_LABELS:
-		if (!m->counts_requests && slot == FIELDS_NO_SLOT)
-			return 0;
-		return find_known(t, m, group, 0, (struct str){ 0 });
-	case BY_STATUS:
-		return find_known(t, m, group, status,
-		    labels_status(e->text[t->status_slot]));
-	case BY_LABELS:
-		return m->is_due ? find_by_labels(t, m, group, e) : 0;
-	}
-	return 0;
+	struct metric *m = use->metric;
+	uint64_t **known;
+
+	if (m->kind == BY_LABELS)
+		return is_due(use, e) ? find_by_labels(t, m, group, e) : 0;
+	if (m->kind == WITHOUT_LABELS)
+		known = &m->known[group];
+	else
+		known = &m->known[group * n_known[BY_STATUS] + status];
+	m->cells = *known;
+	m->overflowed = false;
+	if (m->cells)
+		return 0;
+	return look_up_known(t, m, group,
+	    m->kind == BY_STATUS ? labels_status(e->text[t->status_slot])
+				 : STR(""),
+	    known);
 }
 
-/* Cannot fail. */
 static void
-add(struct tally *t, struct metric *m, struct decimal value)
+count_overflow(struct tally *t, struct metric *m)
 {
-	uint32_t series = m->series & ~OVERFLOWED;
-
-	switch (m->spec.type) {
-	case REGISTRY_COUNTER:
-		registry_add(m->family, series, value);
-		break;
-	case REGISTRY_GAUGE:
-		registry_set(m->family, series, value);
-		break;
-	case REGISTRY_HISTOGRAM:
-		registry_observe(m->family, series, value);
-		break;
-	}
-	if (m->series & OVERFLOWED)
+	if (m->overflowed)
 		registry_count_overflow(m->family);
 	for (; m->overflowed_labels;
 	     m->overflowed_labels &= m->overflowed_labels - 1)
@@ -946,31 +998,43 @@ add(struct tally *t, struct metric *m, struct decimal value)
 		    decimal_of(1));
 }
 
+/* Cannot fail. */
+static inline void
+add(struct tally *t, struct metric *m, struct decimal value)
+{
+	if (m->spec.type == REGISTRY_COUNTER)
+		registry_cells_add(m->cells, value);
+	else if (m->spec.type == REGISTRY_GAUGE)
+		registry_cells_set(m->cells, value);
+	else
+		registry_cells_observe(m->family, m->cells, value);
+	if (m->overflowed || m->overflowed_labels)
+		count_overflow(t, m);
+}
+
 /* All series first, then all values: on failure nothing was counted. */
 int
-tally_entry(struct tally *t, size_t group, const size_t plan[],
+tally_entry(struct tally *t, size_t group, const struct tally_plan *plan,
     const struct entry *e)
 {
-	unsigned status = t->status_slot == FIELDS_NO_SLOT
+	const struct use *end = plan->uses + plan->n;
+	size_t status = t->status_slot == FIELDS_NO_SLOT
 	    ? 1000
 	    : status_number(e->text[t->status_slot]);
-	size_t i;
+	const struct use *use;
 
 	t->n_entry++;
-	for (i = 0; i < t->n_metrics; i++) {
-		int error = find_series(t, &t->metric[i], group, plan[i],
-		    status, e);
+	for (use = plan->uses; use < end; use++) {
+		int error = find_cells(t, use, group, status, e);
 
 		if (error)
 			return error;
 	}
-	for (i = 0; i < t->n_metrics; i++) {
-		struct metric *m = &t->metric[i];
-
-		if (m->is_due)
-			add(t, m,
-			    m->counts_requests ? decimal_of(1)
-					       : e->number[plan[i]]);
+	for (use = plan->uses; use < end; use++) {
+		if (use->metric->counts_requests)
+			add(t, use->metric, decimal_of(1));
+		else if (e->has_number & use->bit)
+			add(t, use->metric, e->number[use->slot]);
 	}
 	return 0;
 }

@@ -304,6 +304,71 @@ what_is_rendered_is_what_was_read(void **state)
 	}
 }
 
+/* Digits with anything before them, and any byte in any place. */
+static void
+digits_are_read_as_decimal_parse_reads_them(void **state)
+{
+	static const char texts[][9] = { "0", "7", "10", "99", "200", "5120",
+		"46998", "123456", "9999999", "99999999", "00000000",
+		"12345678" };
+	static const char before[] = "200 9/:0-";
+	char line[32];
+	size_t i, at;
+	int byte;
+
+	(void)state;
+	for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		size_t n_before = sizeof(before) - 1;
+		size_t len = strlen(texts[i]);
+		struct str text = str_of(line + n_before, len);
+
+		memcpy(line, before, n_before);
+		memcpy(line + n_before, texts[i], len);
+		for (at = 0; at < len; at++) {
+			for (byte = 0; byte < 256; byte++) {
+				struct decimal expected = { 0 };
+				uint64_t whole = 12345;
+				bool is_number;
+
+				line[n_before + at] = (char)byte;
+				is_number = byte >= '0' && byte <= '9';
+				assert_int_equal(decimal_parse_digits(text,
+						     n_before, &whole),
+				    is_number);
+				if (!is_number) {
+					assert_int_equal(whole, 12345);
+					continue;
+				}
+				assert_int_equal(
+				    decimal_parse(text, 0, &expected),
+				    DECIMAL_OK);
+				assert_int_equal(whole, expected.whole);
+			}
+			line[n_before + at] = texts[i][at];
+		}
+	}
+}
+
+static void
+digits_are_read_only_where_eight_bytes_are(void **state)
+{
+	char *text = support_guarded("123456789", 9);
+	uint64_t whole = 0;
+	size_t len;
+
+	(void)state;
+	for (len = 0; len <= 9; len++) {
+		struct str end = str_of(text + 9 - len, len);
+
+		assert_int_equal(decimal_parse_digits(end, 9 - len, &whole),
+		    len >= 1 && len <= 8);
+		assert_int_equal(
+		    decimal_parse_digits(str_of(text, len), 0, &whole),
+		    len == 8);
+	}
+	support_guarded_free(text, 9);
+}
+
 int
 main(void)
 {
@@ -320,6 +385,8 @@ main(void)
 		    a_sum_stays_at_its_maximum_and_never_goes_down),
 		cmocka_unit_test(comparison_orders_by_whole_and_then_by_nanos),
 		cmocka_unit_test(what_is_rendered_is_what_was_read),
+		cmocka_unit_test(digits_are_read_as_decimal_parse_reads_them),
+		cmocka_unit_test(digits_are_read_only_where_eight_bytes_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -414,6 +414,34 @@ a_long_line_that_never_ends_is_reported_when_nothing_follows(void **state)
 	test_free(data);
 }
 
+static void
+a_line_that_is_given_back_is_the_next_one(void **state)
+{
+	struct str window = STR("\xEF\xBB\xBF\0\0first\r\nsecond\n");
+	struct str whole = window;
+	struct lines l;
+	struct str line;
+	int i;
+
+	(void)state;
+	lines_init(&l, true);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(lines_next(&l, &window, false, &line),
+		    LINES_LINE);
+		assert_str(line, STR("first"));
+		assert_int_equal(l.n_bytes[LINES_BYTES_READ], 7);
+		if (i < 2)
+			lines_give_back(&l, &window, line);
+	}
+	assert_int_equal(lines_next(&l, &window, false, &line), LINES_LINE);
+	assert_str(line, STR("second"));
+	lines_give_back(&l, &window, line);
+	assert_str(window, str_after(whole, whole.len - 7));
+	assert_int_equal(l.n_bytes[LINES_BYTES_READ], 7);
+	assert_int_equal(l.n_bytes[LINES_BYTES_BOM], 3);
+	assert_int_equal(l.n_bytes[LINES_BYTES_NUL], 2);
+}
+
 int
 main(void)
 {
@@ -441,6 +469,7 @@ main(void)
 		    a_line_at_the_limit_is_the_same_however_it_is_split),
 		cmocka_unit_test(
 		    a_long_line_that_never_ends_is_reported_when_nothing_follows),
+		cmocka_unit_test(a_line_that_is_given_back_is_the_next_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -477,6 +477,43 @@ a_histogram_without_bounds_has_the_last_bucket_only(void **state)
 	registry_destroy(r);
 }
 
+static void
+cells_never_move_and_take_what_a_series_takes(void **state)
+{
+	static const char *const labels[] = { "n" };
+	static const struct decimal deltas[] = { { 1, 0 }, { 0, 1 },
+		{ 0, 999999999 }, { 7, 500000000 }, { INT64_MAX, 0 },
+		{ INT64_MAX, 999999999 }, { 0, 0 }, { 2, 0 }, { 1, 0 } };
+	struct registry *r = new_registry(SEED);
+	struct registry_family *f = add_family(r, "n_total", 1, labels, 0);
+	uint32_t one = series(f, "one", NULL);
+	uint32_t other = series(f, "other", NULL);
+	uint64_t *cells = registry_cells(f, one);
+	char name[12];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 5000; i++) {
+		(void)snprintf(name, sizeof(name), "%zu", i);
+		(void)series(f, name, NULL);
+	}
+	assert_ptr_equal(registry_cells(f, one), cells);
+	for (i = 0; i < sizeof(deltas) / sizeof(deltas[0]); i++) {
+		uint64_t expected[2], actual[2];
+
+		registry_add(f, other, deltas[i]);
+		registry_cells_add(cells, deltas[i]);
+		read_cells(r, f, other, expected);
+		read_cells(r, f, one, actual);
+		assert_int_equal(actual[0], expected[0]);
+		assert_int_equal(actual[1], expected[1]);
+	}
+	assert_true(cells[0] == UINT64_MAX && cells[1] == 0);
+	registry_cells_set(cells, (struct decimal){ 3, 4 });
+	assert_true(cells[0] == 3 && cells[1] == 4);
+	registry_destroy(r);
+}
+
 /* Families */
 
 static void
@@ -998,6 +1035,7 @@ main(void)
 		cmocka_unit_test(a_bucket_includes_its_upper_bound),
 		cmocka_unit_test(
 		    a_histogram_without_bounds_has_the_last_bucket_only),
+		cmocka_unit_test(cells_never_move_and_take_what_a_series_takes),
 		cmocka_unit_test(a_specification_is_copied),
 		cmocka_unit_test(a_name_is_taken_once),
 		cmocka_unit_test(
