@@ -34,9 +34,6 @@ struct json {
 	char *path_text;
 	/* Paths by their first key, or by all that may be it (bucket_of()). */
 	uint64_t top[TOP_BUCKETS];
-	jsmntok_t tokens[BOUNDS_JSON_TOKENS];
-	struct inside inside[BOUNDS_JSON_TOKENS]; /* of the objects */
-	char scratch[BOUNDS_LINE_BYTES]; /* strings decoded from this line */
 
 	/* The line being read. */
 	struct str line;
@@ -46,6 +43,11 @@ struct json {
 	bool has_control;
 	size_t scratch_len;
 	uint32_t n_repairs;
+
+	/* Written before they are read; no page of them is used without JSON. */
+	jsmntok_t tokens[BOUNDS_JSON_TOKENS];
+	struct inside inside[BOUNDS_JSON_TOKENS]; /* of the objects */
+	char scratch[BOUNDS_LINE_BYTES]; /* strings decoded from this line */
 };
 
 static size_t
@@ -77,9 +79,10 @@ json_create(const struct str paths[], size_t n_paths, struct json **ret_json)
 	size_t i, len = 0;
 
 	assert(n_paths <= BOUNDS_JSON_PATHS);
-	j = calloc(1, sizeof(*j));
+	j = malloc(sizeof(*j));
 	if (!j)
 		return -ENOMEM;
+	memset(j, 0, offsetof(struct json, tokens));
 	for (i = 0; i < n_paths; i++)
 		len += paths[i].len;
 	j->path_text = malloc(len + 1);

@@ -16,7 +16,7 @@ struct inputs {
 	TAILQ_HEAD(, input) list;
 	size_t n;
 	uv_timer_t retry; /* while some input is stalled */
-	struct input_common common;
+	struct input_common common; /* its buffer comes last */
 };
 
 static void
@@ -55,10 +55,12 @@ int
 inputs_create(struct uv_loop_s *loop, struct metrics *metrics,
     const struct inputs_options *options, struct inputs **ret_inputs)
 {
-	struct inputs *ins = calloc(1, sizeof(*ins));
+	struct inputs *ins = malloc(sizeof(*ins));
 
 	if (!ins)
 		return -ENOMEM;
+	/* No page of the buffer is used where there is no input. */
+	memset(ins, 0, offsetof(struct inputs, common.buffer));
 	ins->options = *options;
 	ins->common.loop = loop;
 	ins->common.metrics = metrics;
