@@ -222,7 +222,8 @@ rotated_visit(const char *path, struct timespec since,
 	size_t i;
 
 	walk(path, visit_entry, &v);
-	qsort(v.files, v.n, sizeof(struct file *), compare_ages);
+	if (v.n)
+		qsort(v.files, v.n, sizeof(struct file *), compare_ages);
 	for (i = 0; i < v.n; i++)
 		take(arg, v.files[i]);
 	free(v.files);
