@@ -119,6 +119,22 @@ make_anchor(uint64_t offset, const char *bytes, size_t len)
 		.len = (uint32_t)len };
 }
 
+static enum follow_anchor
+check_anchor(const struct file *f, const struct file_anchor *a)
+{
+	char now[BOUNDS_COPY_BYTES];
+	ssize_t n;
+
+	if (!a->len)
+		return FOLLOW_ANCHOR_MATCHES;
+	n = read_at(f, now, a->len, a->offset - a->len);
+	if (n < 0)
+		return FOLLOW_ANCHOR_UNREADABLE;
+	if ((size_t)n == a->len && XXH3_64bits(now, a->len) == a->hash)
+		return FOLLOW_ANCHOR_MATCHES;
+	return FOLLOW_ANCHOR_DIFFERS;
+}
+
 void
 file_note_head(struct file *f)
 {
@@ -130,7 +146,10 @@ file_note_head(struct file *f)
 	if (f->fd < 0 || f->head.len == len)
 		return;
 	n = read_at(f, bytes, len, 0);
-	f->head = make_anchor(len, bytes, n == (ssize_t)len ? len : 0);
+	/* If it was cut since, this is not what was read. */
+	if (n == (ssize_t)len &&
+	    check_anchor(f, &f->anchor) == FOLLOW_ANCHOR_MATCHES)
+		f->head = make_anchor(len, bytes, len);
 }
 
 void
@@ -200,22 +219,6 @@ read_anchor(struct file *f)
 
 	/* What cannot be read proves nothing, and is not held against it. */
 	f->anchor = make_anchor(offset, bytes, n == (ssize_t)len ? len : 0);
-}
-
-static enum follow_anchor
-check_anchor(const struct file *f, const struct file_anchor *a)
-{
-	char now[BOUNDS_COPY_BYTES];
-	ssize_t n;
-
-	if (!a->len)
-		return FOLLOW_ANCHOR_MATCHES;
-	n = read_at(f, now, a->len, a->offset - a->len);
-	if (n < 0)
-		return FOLLOW_ANCHOR_UNREADABLE;
-	if ((size_t)n == a->len && XXH3_64bits(now, a->len) == a->hash)
-		return FOLLOW_ANCHOR_MATCHES;
-	return FOLLOW_ANCHOR_DIFFERS;
 }
 
 /* The file was seen to have this size. */

@@ -219,7 +219,7 @@ take_rotated(void *arg, struct file *file)
 	if (known)
 		beside->n_new += known->is_undecided &&
 		    file->known.size_bytes > 0; /* it is read from now on */
-	else if (is_place(p->source->places, file->path))
+	else if (!file->gunzip && is_place(p->source->places, file->path))
 		beside->n_new++; /* that place opens it */
 	else if (came_and_went(p, file) && !find_known(s->reader, file))
 		f = reader_add(s, file);
