@@ -340,8 +340,10 @@ open_place(struct place *p)
 		file_destroy(file);
 		return true;
 	}
+	/* Where there is no room, there is nothing to compare it for. */
 	if (p->source->is_glob && p->source->has_started &&
-	    (!p->had_file || is_rotated_place(p)))
+	    (!p->had_file || is_rotated_place(p)) &&
+	    !reader_is_full(places->reader))
 		copy = find_original(p, file, false);
 	if (reader_find(places->reader, file->known.id)) {
 		/* Just now: it has the rest of what was cut. */

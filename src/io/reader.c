@@ -19,7 +19,9 @@ struct reader {
 	size_t n_files;
 	size_t n_open_files; /* with a descriptor */
 	void *by_id; /* tsearch(3): struct reader_file */
-	bool has_started; /* everything was read once */
+	bool has_started; /* what was there at the start was read */
+	bool is_awaiting; /* on_caught_up is due when n_awaited is 0 */
+	size_t n_awaited;
 	char buffer[BOUNDS_READ_BYTES];
 };
 
@@ -134,12 +136,27 @@ reader_replace(struct reader_file *f, struct file *file)
 	file_begin(file);
 }
 
+/* It is awaited no more, once it was read so far or can be read no more. */
+static void
+settle(struct reader_file *f)
+{
+	const struct file *file = f->file;
+	bool is_reached = !file->gunzip &&
+	    file->known.offset >= f->awaited_bytes;
+
+	if (!f->is_awaited || (file->is_behind && !is_reached))
+		return;
+	f->is_awaited = false;
+	f->source->reader->n_awaited--;
+}
+
 void
 reader_close(struct reader_file *f)
 {
 	if (f->file->fd < 0)
 		return;
 	file_close(f->file);
+	settle(f);
 	f->source->reader->n_open_files--;
 }
 
@@ -319,6 +336,7 @@ read_now(struct reader_file *f, uint64_t max_bytes)
 	error = file_read(f->file, r->buffer, max_bytes);
 	if (f->file->known.offset != before)
 		r->options.on_change(r->options.arg);
+	settle(f);
 	tell_format(f);
 	if (error && error != f->error && error != -ENOMEM)
 		reader_tell(f->source, EVENT_UNREADABLE, f->file->path, NULL,
@@ -330,16 +348,35 @@ read_now(struct reader_file *f, uint64_t max_bytes)
 		need_poll(r); /* nothing is lost: it is read on from there */
 }
 
+/* One that is awaited, before one that is not. */
 static struct reader_file *
 find_behind(const struct reader *r)
+{
+	struct reader_file *f, *behind = NULL;
+
+	TAILQ_FOREACH(f, &r->files, entry) {
+		if (f->file->is_behind && f->is_awaited)
+			return f;
+		if (f->file->is_behind && !behind)
+			behind = f;
+	}
+	return behind;
+}
+
+bool
+reader_await(struct reader *r)
 {
 	struct reader_file *f;
 
 	TAILQ_FOREACH(f, &r->files, entry) {
-		if (f->file->is_behind)
-			return f;
+		if (!f->file->is_behind)
+			continue;
+		r->n_awaited += !f->is_awaited;
+		f->is_awaited = true;
+		f->awaited_bytes = f->file->known.size_bytes;
 	}
-	return NULL;
+	r->is_awaiting = r->n_awaited > 0;
+	return r->is_awaiting;
 }
 
 /*
@@ -358,17 +395,14 @@ idle_came(uv_idle_t *idle)
 			TAILQ_INSERT_TAIL(&r->files, f, entry);
 		}
 		read_now(f, BOUNDS_TURN_BYTES);
-		return;
+	} else {
+		(void)uv_idle_stop(idle);
 	}
+	if (!r->is_awaiting || r->n_awaited)
+		return;
+	r->is_awaiting = false;
 	r->has_started = true;
-	(void)uv_idle_stop(idle);
 	r->options.on_caught_up(r->options.arg);
-}
-
-bool
-reader_is_behind(const struct reader *r)
-{
-	return uv_is_active((const uv_handle_t *)&r->idle);
 }
 
 void
@@ -403,8 +437,10 @@ reader_start(struct reader *r)
 	struct reader_file *f;
 	size_t n = 0, i;
 
-	if (!files)
-		return; /* then in the order in which they were found */
+	if (!files) {
+		r->has_started = true; /* in the order in which they came */
+		return;
+	}
 	TAILQ_FOREACH(f, &r->files, entry)
 		files[n++] = f;
 	qsort(files, n, sizeof(struct reader_file *), compare_ages);
@@ -412,6 +448,7 @@ reader_start(struct reader *r)
 	for (i = 0; i < n; i++)
 		TAILQ_INSERT_TAIL(&r->files, files[i], entry);
 	free(files);
+	r->has_started = !reader_await(r);
 }
 
 static void
@@ -450,6 +487,7 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 		reader_count(f->source, METRICS_ROTATIONS, "truncated", 1);
 		reader_tell(f->source, EVENT_TRUNCATED, f->file->path, NULL, 0);
 		file_restart(f->file);
+		f->awaited_bytes = f->file->known.size_bytes;
 		f->was_cut = true;
 		has_changed = true;
 		break;

@@ -47,6 +47,8 @@ struct reader_file {
 	int error; /* of the last read, as it was told; 0: none */
 	bool is_undecided; /* came empty, and may become a copy (is_copy) */
 	bool is_copy; /* finished, and whatever is added to it is no news */
+	bool is_awaited; /* read to awaited_bytes, or not behind: then not */
+	uint64_t awaited_bytes;
 	bool is_finishing; /* read to its end; let go by reader_saved() */
 	bool is_saved; /* as finished */
 	bool was_cut; /* truncated; reset by who looks for what came with it */
@@ -59,7 +61,7 @@ TAILQ_HEAD(reader_list, reader_file);
 struct reader_options {
 	size_t max_open_files; /* more than these are refused */
 	event_fn on_event;
-	void (*on_caught_up)(void *arg); /* no file is behind any more */
+	void (*on_caught_up)(void *arg); /* what reader_await() says */
 	/* f is empty no more: whether it is a copy; it is undecided no more. */
 	bool (*is_copy)(void *arg, struct reader_file *f);
 	/* A file was lost to an error; its place has no current file now. */
@@ -173,8 +175,13 @@ void reader_start(struct reader *r);
 /* What was finished when on_finished() was called may be let go. */
 void reader_saved(struct reader *r);
 
-/* Whether files are behind, and are being read in turns. */
-bool reader_is_behind(const struct reader *r);
+/*
+ * Calls on_caught_up, in a turn of the loop, when what is in the files by the
+ * last look has been read, whatever is written to them meanwhile.
+ *
+ * Returns false where it has been: then it is not called.
+ */
+bool reader_await(struct reader *r);
 
 /* Tells of an event, of source s. */
 void reader_tell(const struct reader_source *s, enum event_kind kind,

@@ -357,7 +357,7 @@ tailer_drain(struct tailer *t)
 			(void)look_glob(s);
 	}
 	t->is_draining = true;
-	if (!reader_is_behind(t->reader))
+	if (!reader_await(t->reader))
 		files_caught_up(t);
 }
 

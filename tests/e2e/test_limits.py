@@ -106,3 +106,36 @@ def test_an_overflow_of_the_event_queue_loses_nothing(exporter, make_log, logs):
     # Nobody scrapes, and nothing else happens in that directory.
     wait_for(lambda: daemon.has_open(log.path), what="the rotation to be noticed")
     assert_counted(daemon, loud, log)
+
+
+def test_more_files_than_may_be_open_take_nothing_from_the_others(logs):
+    """What has no room is not held against every file that has."""
+    n, allowed = 1_600, 1_000
+    paths = [logs / f"{i:04}.log" for i in range(n)]
+    for i, path in enumerate(paths):
+        log = support.Log(path)
+        log.number = 3 * i  # no two begin alike
+        log.write(3)
+        log.close()
+    limit = allowed + 832  # what is spared for connections and the rest
+    daemon = support.Exporter(
+        "--read-from=beginning",
+        str(logs / "*.log"),
+        wrapper=("prlimit", f"--nofile={limit}:{limit}"),
+        settled=False,
+    )
+    try:
+        def counted():
+            return daemon.scrape().total("accesslog_requests_total") == 3 * allowed
+
+        wait_for(counted, 10, "all that may be open to be read")
+        metrics = daemon.scrape()
+        assert metrics.value("accesslog_exporter_files", state="unreadable") == n - allowed
+        # As often as it may look for room, it costs next to nothing.
+        before = daemon.cpu_seconds()
+        for _ in range(5):
+            support.window(0.5)
+            daemon.scrape()
+        assert daemon.cpu_seconds() - before < 0.5 * support.SLOW
+    finally:
+        daemon.stop()

@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -774,6 +775,40 @@ def test_a_directory_that_was_removed_is_made_again(serve, log, folder):
     log.truncate()
     daemon = serve(log.path)
     assert daemon.scrape().total("accesslog_requests_total") == 40
+
+
+def test_replaying_ends_though_the_writers_do_not(serve, log, logs):
+    """What is awaited is what was in the files at the start."""
+    template = (
+        '{"time_iso8601":"2026-11-20T15:40:00+00:00","remote_addr":"192.0.2.1",'
+        '"request":"GET /%d HTTP/1.1","status":200,"body_bytes_sent":1,'
+        '"http_referer":"","http_user_agent":"Mozilla/5.0 (X11; Linux x86_64)"}\n'
+    )
+    block = "".join(template % i for i in range(20_000)).encode()
+    daemon = serve("--read-from=beginning", log.path)
+    log.raw(template.encode() % 0)
+    daemon.scrape()
+    daemon.kill()
+    over = threading.Event()
+    written = [0]
+
+    def write():
+        with open(log.path, "ab", buffering=0) as file:
+            while not over.is_set() and written[0] < 2_000_000_000:
+                written[0] += file.write(block)
+
+    while written[0] < 40_000_000:
+        written[0] += log.path.open("ab").write(block)
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for one in writers:
+        one.start()
+    try:
+        serve(log.path)  # which waits for the answer
+        assert any(one.is_alive() for one in writers)
+    finally:
+        over.set()
+        for one in writers:
+            one.join()
 
 
 # ---- what it costs ----
