@@ -193,48 +193,6 @@ is_place(const struct places *places, const char *path)
 	return false;
 }
 
-struct beside {
-	const struct place *place;
-	size_t n_new;
-};
-
-/* One with nothing but the first lines of a log is a copy in the making. */
-static bool
-came_and_went(const struct place *p, const struct file *file)
-{
-	return !file->known.size_bytes ||
-	    find_original(p, file, true) == FILE_IS_NO_COPY;
-}
-
-/* A file that came and went between two looks is read as if it were held. */
-static void
-take_rotated(void *arg, struct file *file)
-{
-	struct beside *beside = arg;
-	const struct place *p = beside->place;
-	struct reader_source *s = &p->source->reader;
-	struct reader_file *known = find_known(s->reader, file);
-	struct reader_file *f = NULL;
-
-	if (known)
-		beside->n_new += known->is_undecided &&
-		    file->known.size_bytes > 0; /* it is read from now on */
-	else if (!file->gunzip && is_place(p->source->places, file->path))
-		beside->n_new++; /* that place opens it */
-	else if (came_and_went(p, file) && !find_known(s->reader, file))
-		f = reader_add(s, file);
-	if (!f) {
-		file_destroy(file);
-		return;
-	}
-	beside->n_new += file->known.size_bytes > 0;
-	f->is_undecided = !file->known.size_bytes;
-	reader_hold(f);
-	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
-	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
-	reader_read(f);
-}
-
 /*
  * A copy is known from then on as a file that was read to its end, and will be
  * so under each name that later rotations give it.  Takes file if it can.
@@ -252,6 +210,59 @@ remember_copy(struct place_source *s, struct file *file)
 	f->is_copy = true;
 	reader_close(f);
 	return true;
+}
+
+/* Copies of what is unread may be all that is left of it at the next look. */
+static bool
+is_read(const struct place *p)
+{
+	return !p->current || p->current->file->known.offset > 0;
+}
+
+struct beside {
+	const struct place *place;
+	size_t n_new;
+};
+
+/* A file that came and went between two looks is read as if it were held. */
+static void
+take_rotated(void *arg, struct file *file)
+{
+	struct beside *beside = arg;
+	const struct place *p = beside->place;
+	struct reader_source *s = &p->source->reader;
+	struct reader_file *known = find_known(s->reader, file);
+	struct reader_file *f = NULL;
+	enum file_copy copy = FILE_IS_NO_COPY;
+
+	if (known)
+		beside->n_new += known->is_undecided &&
+		    file->known.size_bytes > 0; /* it is read from now on */
+	else if (!file->gunzip && is_place(p->source->places, file->path))
+		beside->n_new++; /* that place opens it */
+	else {
+		if (file->known.size_bytes)
+			copy = find_original(p, file, true);
+		/* Unless it has the rest of what was cut, and is known now. */
+		if (find_known(s->reader, file))
+			copy = FILE_MAY_BE_COPY;
+		if (copy == FILE_IS_COPY && is_read(p) && !file->gunzip &&
+		    remember_copy(p->source, file))
+			return;
+		/* The first lines of a log are a copy in the making. */
+		if (copy == FILE_IS_NO_COPY)
+			f = reader_add(s, file);
+	}
+	if (!f) {
+		file_destroy(file);
+		return;
+	}
+	beside->n_new += file->known.size_bytes > 0;
+	f->is_undecided = !file->known.size_bytes;
+	reader_hold(f);
+	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
+	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
+	reader_read(f);
 }
 
 /*

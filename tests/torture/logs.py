@@ -83,7 +83,7 @@ class Log:
         self.name = name
         self.path = folder / f"{name}.log"
         self.naming = naming
-        self.agent = "torture/1.0" + (700 * "." if is_long else "")
+        self.padding = 700 * "." if is_long else ""
         self.lines = []
         self.spans = []
         self.files = []
@@ -108,7 +108,7 @@ class Log:
             number,
             f'192.0.2.{number % 200} - - [20/Nov/2026:15:40:{number % 60:02} +0000] '
             f'"GET /{self.name}/{number} HTTP/1.1" {status} {number} '
-            f'"https://example.org/" "{self.agent}"\n'.encode(),
+            f'"https://example.org/" "torture{self.padding} {self.name}/{number}"\n'.encode(),
             status,
         )
         self.lines.append(line)
