@@ -437,15 +437,21 @@ has_new_names(const struct place *p)
 	return has;
 }
 
-bool
-place_look_beside(struct place *p)
+static bool
+look_beside(struct place *p, struct listing *listing)
 {
 	struct beside beside = { p, 0 };
 
 	if (p->seen.tv_sec && has_new_names(p))
-		rotated_visit(p->path, p->seen, p->source->reader.ingest,
-		    take_rotated, &beside);
+		rotated_visit(listing, p->path, p->seen,
+		    p->source->reader.ingest, take_rotated, &beside);
 	return beside.n_new > 0;
+}
+
+bool
+place_look_beside(struct place *p)
+{
+	return look_beside(p, NULL);
 }
 
 /*
@@ -453,24 +459,23 @@ place_look_beside(struct place *p)
  * found: those that were made since it was read last must count as new.
  */
 static void
-note_seen(struct place *p, struct timespec now)
+note_seen(struct place *p, struct timespec began)
 {
 	const struct follow_known *known = p->current ? &p->current->file->known
 						      : NULL;
 
 	p->was_unread = known && !known->offset;
 	if (!p->seen.tv_sec || !p->was_unread || !known->size_bytes)
-		p->seen = now;
+		p->seen = began;
 }
 
 bool
 place_look(struct place *p)
 {
 	bool has_changed = false;
-	struct timespec now;
+	struct listing *listing = &p->source->places->listing;
+	struct timespec began = listing_began(listing);
 
-	/* The clock of the time stamps of files. */
-	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	if (p->current) {
 		enum follow_place place;
 
@@ -480,7 +485,7 @@ place_look(struct place *p)
 			if (p->current->was_cut || p->was_unread)
 				(void)place_look_beside(p);
 			p->current->was_cut = false;
-			note_seen(p, now);
+			note_seen(p, began);
 			return has_changed;
 		}
 		if (p->current)
@@ -489,8 +494,8 @@ place_look(struct place *p)
 	}
 	has_changed |= open_place(p);
 	if (p->current || p->state == PLACE_MISSING) {
-		(void)place_look_beside(p);
-		note_seen(p, now);
+		(void)look_beside(p, listing);
+		note_seen(p, began);
 	}
 	return has_changed;
 }

@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "io/listing.h"
 #include "io/reader.h"
 #include "io/watch.h"
 
@@ -47,6 +48,7 @@ struct places {
 	/* Something cannot be read now: look at the places again, in a while. */
 	void (*on_retry)(void *arg);
 	void *arg;
+	struct listing listing; /* of the look that is under way */
 	struct place_list list;
 };
 

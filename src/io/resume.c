@@ -17,17 +17,20 @@ enum {
 
 struct resume {
 	const struct state_image *saved;
+	struct listing *listing;
 	bool *is_taken; /* for each file */
 };
 
 int
-resume_create(const struct state_image *saved, struct resume **ret_resume)
+resume_create(const struct state_image *saved, struct listing *listing,
+    struct resume **ret_resume)
 {
 	struct resume *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return -ENOMEM;
 	r->saved = saved;
+	r->listing = listing;
 	r->is_taken = calloc(saved->n_files + 1, sizeof(*r->is_taken));
 	if (!r->is_taken) {
 		free(r);
@@ -185,20 +188,23 @@ give_up(struct reader_source *s, struct file *known)
 
 /* Takes known: where it is now, it is read on. */
 static void
-find_again(struct reader_source *s, struct file *known)
+find_again(struct resume *r, struct reader_source *s, struct file *known)
 {
 	bool is_same = true;
-	struct file *found = rotated_find_id(known->path, known, s->ingest);
+	struct file *found = rotated_find_id(r->listing, known->path, known,
+	    s->ingest);
 	struct file *cut;
 	struct reader_file *f;
 
 	if (!found) {
 		is_same = false;
-		cut = rotated_find_cut(known->path, known, s->ingest);
+		cut = rotated_find_cut(r->listing, known->path, known,
+		    s->ingest);
 		if (cut)
 			(void)read_on(s, cut);
-		found = rotated_find_rest(known->path, known, &known->anchor,
-		    s->ingest);
+		/* Its last chance: no older look at the names will do. */
+		found = rotated_find_rest(NULL, known->path, known,
+		    &known->anchor, s->ingest);
 	}
 	if (!found) {
 		give_up(s, known);
@@ -229,7 +235,8 @@ find_again(struct reader_source *s, struct file *known)
  * and a glob must know it all the same.
  */
 static void
-remember(struct reader_source *s, struct file *known, bool is_copy)
+remember(struct resume *r, struct reader_source *s, struct file *known,
+    bool is_copy)
 {
 	struct reader_file *f;
 	struct file *found;
@@ -238,7 +245,8 @@ remember(struct reader_source *s, struct file *known, bool is_copy)
 
 	if (directory && !stat(directory, &st) &&
 	    st.st_dev != known->known.id.device) {
-		found = rotated_find_id(known->path, known, s->ingest);
+		found = rotated_find_id(r->listing, known->path, known,
+		    s->ingest);
 		if (found)
 			known->known.id = found->known.id;
 		file_destroy(found);
@@ -271,9 +279,9 @@ resume_files(struct resume *r, struct reader_source *s, const char *argument,
 		if (!known)
 			continue;
 		if (saved->flags & IS_FINISHED)
-			remember(s, known, saved->flags & IS_COPY);
+			remember(r, s, known, saved->flags & IS_COPY);
 		else
-			find_again(s, known);
+			find_again(r, s, known);
 	}
 }
 
@@ -281,7 +289,7 @@ bool
 resume_rest(struct reader_file *f)
 {
 	struct reader_source *s = f->source;
-	struct file *found = rotated_find_rest(f->file->path, f->file,
+	struct file *found = rotated_find_rest(NULL, f->file->path, f->file,
 	    &f->file->anchor, s->ingest);
 
 	if (!found)

@@ -20,14 +20,15 @@
 
 #include <stdbool.h>
 
+#include "io/listing.h"
 #include "io/reader.h"
 #include "io/state.h"
 
 struct resume;
 
-/* saved: borrowed for its life.  Returns 0 or -ENOMEM. */
-int resume_create(const struct state_image *saved, struct resume **ret_resume)
-    __attribute__((warn_unused_result));
+/* saved, listing: borrowed for its life.  Returns 0 or -ENOMEM. */
+int resume_create(const struct state_image *saved, struct listing *listing,
+    struct resume **ret_resume) __attribute__((warn_unused_result));
 
 /* NULL does nothing. */
 void resume_destroy(struct resume *r);

@@ -1,6 +1,5 @@
 #include "io/rotated.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,39 +99,36 @@ open_text(const char *path, struct ingest_source *source)
 }
 
 /*
- * One entry of a directory in which a log lies.  Returns whether to go on.
+ * Looks at the directory that path is in, and at that of what it links to.
  *
- * log  its path there
+ * look     one of them; returns whether to go on
+ * listing  of this look, or NULL
  */
-typedef bool (*entry_fn)(void *arg, const char *log, const char *directory,
-    const struct dirent *entry);
+typedef bool (*look_fn)(struct listing *listing, const char *directory,
+    const char *log, void *arg);
 
 static bool
-walk_directory(const char *log, entry_fn see, void *arg)
+look_at(struct listing *listing, const char *log, look_fn look, void *arg)
 {
 	char *directory = paths_parent(log);
-	DIR *d = directory ? opendir(directory) : NULL;
-	const struct dirent *e;
-	bool goes_on = true;
+	bool goes_on = !directory || look(listing, directory, log, arg);
 
-	while (goes_on && d && (e = readdir(d)))
-		goes_on = see(arg, log, directory, e);
-	if (d)
-		(void)closedir(d);
 	free(directory);
 	return goes_on;
 }
 
-/* The directories of path and of what it links to. */
 static void
-walk(const char *path, entry_fn see, void *arg)
+walk(struct listing *listing, const char *path, look_fn look, void *arg)
 {
-	char *target = realpath(path, NULL);
 	struct stat st;
+	char *target;
 
-	if (walk_directory(path, see, arg) && target && !lstat(path, &st) &&
-	    S_ISLNK(st.st_mode))
-		(void)walk_directory(target, see, arg);
+	if (!look_at(listing, path, look, arg) || lstat(path, &st) ||
+	    !S_ISLNK(st.st_mode))
+		return;
+	target = realpath(path, NULL);
+	if (target)
+		(void)look_at(listing, target, look, arg);
 	free(target);
 }
 
@@ -145,6 +141,7 @@ join(const char *directory, const char *name)
 }
 
 struct visit {
+	const char *log; /* the name that rotations add to */
 	struct timespec since;
 	struct ingest_source *source;
 	size_t n;
@@ -179,17 +176,16 @@ is_beside_original(const char *path)
 }
 
 static bool
-visit_entry(void *arg, const char *log, const char *directory,
-    const struct dirent *entry)
+visit_entry(void *arg, const char *directory, const struct listing_entry *entry)
 {
 	struct visit *v = arg;
 	struct file **files;
 	struct file *f;
 	char *path;
 
-	if (!rotated_is_name(entry->d_name, paths_name(log)))
+	if (!rotated_is_name(entry->name, v->log))
 		return true;
-	path = join(directory, entry->d_name);
+	path = join(directory, entry->name);
 	f = path && !is_beside_original(path) ? open_text(path, v->source)
 					      : NULL;
 	free(path);
@@ -205,6 +201,16 @@ visit_entry(void *arg, const char *log, const char *directory,
 	return true;
 }
 
+static bool
+visit_directory(struct listing *listing, const char *directory, const char *log,
+    void *arg)
+{
+	struct visit *v = arg;
+
+	v->log = paths_name(log);
+	return listing_visit(listing, directory, v->log, visit_entry, v);
+}
+
 static int
 compare_ages(const void *a, const void *b)
 {
@@ -215,13 +221,13 @@ compare_ages(const void *a, const void *b)
 }
 
 void
-rotated_visit(const char *path, struct timespec since,
+rotated_visit(struct listing *listing, const char *path, struct timespec since,
     struct ingest_source *source, rotated_fn take, void *arg)
 {
-	struct visit v = { since, source, 0, NULL };
+	struct visit v = { .since = since, .source = source };
 	size_t i;
 
-	walk(path, visit_entry, &v);
+	walk(listing, path, visit_directory, &v);
 	if (v.n)
 		qsort(v.files, v.n, sizeof(struct file *), compare_ages);
 	for (i = 0; i < v.n; i++)
@@ -233,23 +239,19 @@ struct find {
 	const struct file *known;
 	const struct file_anchor *at; /* NULL: by identity */
 	struct ingest_source *source;
+	const char *log; /* the name that rotations add to */
 	struct file *found;
 	bool is_cut; /* by identity, and what was read is not in it any more */
 };
 
 /* Without an anchor there is but the inode, which others may use by now. */
 static bool
-may_be(const struct find *find, const char *path, const struct dirent *entry)
+may_be(const struct find *find, const struct listing_entry *entry)
 {
-	char *log = rotated_log(path);
-	bool is_rotated = log &&
-	    rotated_is_name(entry->d_name, paths_name(log));
-
-	free(log);
-	if (find->at)
-		return is_rotated;
-	return entry->d_ino == find->known->known.id.inode &&
-	    (is_rotated || (find->known->anchor.len && !find->is_cut));
+	if (!find->at && entry->inode != find->known->known.id.inode)
+		return false;
+	return rotated_is_name(entry->name, find->log) ||
+	    (!find->at && find->known->anchor.len && !find->is_cut);
 }
 
 static bool
@@ -273,16 +275,15 @@ is_found(const struct find *find, const struct file *f)
 }
 
 static bool
-find_entry(void *arg, const char *log, const char *directory,
-    const struct dirent *entry)
+find_entry(void *arg, const char *directory, const struct listing_entry *entry)
 {
 	struct find *find = arg;
 	struct file *f;
 	char *path;
 
-	if (!may_be(find, log, entry))
+	if (!may_be(find, entry))
 		return true;
-	path = join(directory, entry->d_name);
+	path = join(directory, entry->name);
 	f = path ? open_text(path, find->source) : NULL;
 	free(path);
 	if (!f)
@@ -294,9 +295,27 @@ find_entry(void *arg, const char *log, const char *directory,
 	return !find->found;
 }
 
+static bool
+find_in_directory(struct listing *listing, const char *directory,
+    const char *path, void *arg)
+{
+	struct find *find = arg;
+	char *log = rotated_log(path);
+	bool goes_on = true;
+
+	if (log) {
+		find->log = paths_name(log);
+		/* By identity it may have any name. */
+		goes_on = listing_visit(listing, directory,
+		    find->at ? find->log : "", find_entry, find);
+	}
+	free(log);
+	return goes_on;
+}
+
 struct file *
-rotated_find_id(const char *path, const struct file *known,
-    struct ingest_source *source)
+rotated_find_id(struct listing *listing, const char *path,
+    const struct file *known, struct ingest_source *source)
 {
 	struct find find = { .known = known, .source = source };
 	struct file *f = open_text(path, source);
@@ -306,13 +325,13 @@ rotated_find_id(const char *path, const struct file *known,
 	else
 		file_destroy(f);
 	if (!find.found)
-		walk(path, find_entry, &find);
+		walk(listing, path, find_in_directory, &find);
 	return find.found;
 }
 
 struct file *
-rotated_find_cut(const char *path, const struct file *known,
-    struct ingest_source *source)
+rotated_find_cut(struct listing *listing, const char *path,
+    const struct file *known, struct ingest_source *source)
 {
 	struct find find = { .known = known, .source = source, .is_cut = true };
 	struct file *f = known->born.tv_sec ? open_text(path, source) : NULL;
@@ -321,17 +340,18 @@ rotated_find_cut(const char *path, const struct file *known,
 		return f;
 	file_destroy(f);
 	if (known->born.tv_sec)
-		walk(path, find_entry, &find);
+		walk(listing, path, find_in_directory, &find);
 	return find.found;
 }
 
 struct file *
-rotated_find_rest(const char *path, const struct file *known,
-    const struct file_anchor *at, struct ingest_source *source)
+rotated_find_rest(struct listing *listing, const char *path,
+    const struct file *known, const struct file_anchor *at,
+    struct ingest_source *source)
 {
 	struct find find = { .known = known, .at = at, .source = source };
 
 	if (at->len || known->head.len)
-		walk(path, find_entry, &find);
+		walk(listing, path, find_in_directory, &find);
 	return find.found;
 }

@@ -14,6 +14,7 @@
 #define ACCESSLOG_ROTATED_H
 
 #include "io/file.h"
+#include "io/listing.h"
 
 /* Takes file, or destroys it. */
 typedef void (*rotated_fn)(void *arg, struct file *file);
@@ -22,17 +23,19 @@ typedef void (*rotated_fn)(void *arg, struct file *file);
  * Files that came to the path and were rotated away again between two looks,
  * so that no descriptor of theirs was ever had; the oldest first.
  *
- * path    of the log
- * since   of the first look, by the clock of the file system's time stamps
- * source  of the files that are found
+ * listing  of this look, or NULL, here and below
+ * path     of the log
+ * since    of the first look, by the clock of the file system's time stamps
+ * source   of the files that are found
  *
  * A file came after that look if it was made after it; a compressed one, if
  * what is in it was last written after it.  What cannot be opened or is
  * compressed otherwise is passed over, and so is what is compressed from a
  * file that is still there.
  */
-void rotated_visit(const char *path, struct timespec since,
-    struct ingest_source *source, rotated_fn take, void *arg);
+void rotated_visit(struct listing *listing, const char *path,
+    struct timespec since, struct ingest_source *source, rotated_fn take,
+    void *arg);
 
 /*
  * The file of this identity, whatever its name.
@@ -42,8 +45,8 @@ void rotated_visit(const char *path, struct timespec since,
  *
  * Returns it, opened and inflated, at offset 0; or NULL.
  */
-struct file *rotated_find_id(const char *path, const struct file *known,
-    struct ingest_source *source);
+struct file *rotated_find_id(struct listing *listing, const char *path,
+    const struct file *known, struct ingest_source *source);
 
 /*
  * The file of this identity at the path or under a rotation's name, where what
@@ -52,8 +55,8 @@ struct file *rotated_find_id(const char *path, const struct file *known,
  * Returns it, opened, at offset 0; or NULL, also where no birth time tells that
  * the inode is not used anew.
  */
-struct file *rotated_find_cut(const char *path, const struct file *known,
-    struct ingest_source *source);
+struct file *rotated_find_cut(struct listing *listing, const char *path,
+    const struct file *known, struct ingest_source *source);
 
 /*
  * The file under a rotation's name that has what was read of known up to this
@@ -63,8 +66,9 @@ struct file *rotated_find_cut(const char *path, const struct file *known,
  *
  * Returns it, opened and inflated, at offset 0; or NULL.
  */
-struct file *rotated_find_rest(const char *path, const struct file *known,
-    const struct file_anchor *at, struct ingest_source *source);
+struct file *rotated_find_rest(struct listing *listing, const char *path,
+    const struct file *known, const struct file_anchor *at,
+    struct ingest_source *source);
 
 /*
  * The path of the log that this one is rotated from; itself where it is not.

@@ -71,6 +71,23 @@ source_of(struct place_source *s)
 
 static void retry_came(uv_timer_t *timer);
 
+/* Each directory is read once until end_look().  Returns whether to end it. */
+static bool
+begin_look(struct tailer *t)
+{
+	if (t->places.listing.began.tv_sec)
+		return false; /* part of one */
+	listing_begin(&t->places.listing);
+	return true;
+}
+
+static void
+end_look(struct tailer *t, bool is_due)
+{
+	if (is_due)
+		listing_end(&t->places.listing);
+}
+
 /* What cannot be read now is tried again, by a timer that runs until it can. */
 static void
 need_retry(void *arg)
@@ -230,6 +247,7 @@ static bool
 look_dir(void *arg, struct watch_dir *dir)
 {
 	struct tailer *t = arg;
+	bool is_look = begin_look(t);
 	struct source *s;
 	struct place *p;
 	bool has_changed = false;
@@ -244,6 +262,7 @@ look_dir(void *arg, struct watch_dir *dir)
 		s->turn = watch_turn(t->watch);
 		has_changed |= look_glob(s);
 	}
+	end_look(t, is_look);
 	return has_changed;
 }
 
@@ -251,6 +270,7 @@ static void
 retry_came(uv_timer_t *timer)
 {
 	struct tailer *t = timer->data;
+	bool is_look = begin_look(t);
 	struct place *p;
 	bool is_needed = false;
 
@@ -260,6 +280,7 @@ retry_came(uv_timer_t *timer)
 		(void)place_look(p);
 		is_needed |= p->state == PLACE_UNREADABLE || !p->n_dirs;
 	}
+	end_look(t, is_look);
 	if (!is_needed)
 		(void)uv_timer_stop(timer);
 }
@@ -345,6 +366,7 @@ pass_event_on(void *arg, const struct event *event)
 void
 tailer_drain(struct tailer *t)
 {
+	bool is_look = begin_look(t);
 	struct source *s;
 	struct place *p;
 
@@ -356,6 +378,7 @@ tailer_drain(struct tailer *t)
 		if (s->base.is_glob)
 			(void)look_glob(s);
 	}
+	end_look(t, is_look);
 	t->is_draining = true;
 	if (!reader_await(t->reader))
 		files_caught_up(t);
@@ -554,7 +577,7 @@ find_added(const struct tailer *t, const struct source *live)
 	return NULL;
 }
 
-/* A place of before: what has come and gone since is older than what is there. */
+/* A place of before; what has come and gone since is found as in any look. */
 static void
 reopen_place(void *arg, const struct state_place *saved)
 {
@@ -568,7 +591,6 @@ reopen_place(void *arg, const struct state_place *saved)
 	p->seen = saved->seen;
 	p->left_ms = reader_now_ms(s->tailer->reader);
 	p->had_file = true;
-	(void)place_look_beside(p);
 	(void)place_look(p);
 }
 
@@ -701,6 +723,7 @@ find_firsts(struct tailer *t)
 void
 tailer_commit(struct tailer *t, const struct ingest *ingest)
 {
+	bool is_look = begin_look(t);
 	struct source *s, *next;
 	struct place *p;
 
@@ -735,6 +758,7 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 			drop_source(s);
 	}
 	find_firsts(t);
+	end_look(t, is_look);
 	resume_destroy(t->resume);
 	t->resume = NULL;
 	if (!t->has_committed)
@@ -745,7 +769,7 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 int
 tailer_restore(struct tailer *t, const struct state_image *saved)
 {
-	return resume_create(saved, &t->resume);
+	return resume_create(saved, &t->places.listing, &t->resume);
 }
 
 void

@@ -888,3 +888,20 @@ def test_a_hundred_thousand_series_hold_the_loop_for_less_than_20_ms(serve, logs
     with path.open("a") as log:
         log.writelines(timed(n, f"/{n}") for n in range(50_000))
     daemon.stop()
+
+
+def test_thousands_of_logs_in_one_directory_are_soon_read_again(serve, logs):
+    """Beside each of them may lie what came and went; the names are read once."""
+    n = 3_000
+    for i in range(n):
+        log = support.Log(logs / f"{i}.log")
+        log.number = i
+        log.write(1)
+        log.close()
+    daemon = serve("--read-from=beginning", str(logs / "*.log"))
+    assert daemon.scrape().total("accesslog_requests_total") == n
+    daemon.kill()
+    support.Log(logs / "new.log").write(1)
+    daemon = serve("--read-from=beginning", str(logs / "*.log"))
+    assert daemon.cpu_seconds() < 1.5 * support.SLOW
+    assert daemon.scrape().total("accesslog_requests_total") == n + 1
