@@ -459,13 +459,14 @@ place_look_beside(struct place *p)
  * found: those that were made since it was read last must count as new.
  */
 static void
-note_seen(struct place *p, struct timespec began)
+note_seen(struct place *p, struct timespec began, bool has_stayed)
 {
 	const struct follow_known *known = p->current ? &p->current->file->known
 						      : NULL;
 
 	p->was_unread = known && !known->offset;
-	if (!p->seen.tv_sec)
+	if (!p->seen.tv_sec ||
+	    (has_stayed && (!p->was_unread || !known->size_bytes)))
 		p->seen = began;
 	else if (p->looked.tv_sec && (!p->was_unread || !known->size_bytes))
 		p->seen = p->looked;
@@ -491,7 +492,7 @@ place_look(struct place *p)
 				(void)look_beside(p, listing);
 			p->is_beside_due = false;
 			p->current->was_cut = false;
-			note_seen(p, began);
+			note_seen(p, began, true);
 			return has_changed;
 		}
 		if (p->current)
@@ -503,7 +504,7 @@ place_look(struct place *p)
 		(void)look_beside(p, listing);
 		/* What was renamed meanwhile is found by the next look. */
 		p->is_beside_due = true;
-		note_seen(p, began);
+		note_seen(p, began, false);
 	}
 	return has_changed;
 }

@@ -74,8 +74,10 @@ struct place {
 	bool was_unread; /* at the last look nothing of it was read */
 	uint64_t left_ms; /* when that left, on the clock of uv_now() */
 	/*
-	 * When the look before the last began; tv_sec 0: never.  While names
-	 * change, one look does not see all of them.
+	 * Since when files may have come to the path that are not known yet;
+	 * tv_sec 0: it was never looked at.  Where a look found another one
+	 * there, that is since the look before: while names change, one look
+	 * does not see all of them.
 	 */
 	struct timespec seen;
 	struct timespec looked; /* when the last began */
