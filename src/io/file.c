@@ -373,13 +373,20 @@ file_begins(const struct file *f, const struct file *known)
 }
 
 void
+file_note_cut(struct file *f, const struct file *known)
+{
+	f->cut = known->anchor;
+	f->cut_head = known->known.offset ? known->head
+					  : (struct file_anchor){ 0 };
+}
+
+void
 file_restart(struct file *f)
 {
 	struct stat st;
 
 	file_abandon(f);
-	f->cut = f->anchor;
-	f->cut_head = f->known.offset ? f->head : (struct file_anchor){ 0 };
+	file_note_cut(f, f);
 	f->anchor = (struct file_anchor){ 0 };
 	f->known.offset = 0;
 	f->known.size_bytes = 0;

@@ -129,6 +129,9 @@ struct follow_decision file_look(struct file *f, const char *path,
  */
 void file_restart(struct file *f);
 
+/* f is what known was before it was truncated: by that a copy is known. */
+void file_note_cut(struct file *f, const struct file *known);
+
 /* Whether f has, before the offset of a, what makes that anchor. */
 bool file_has_anchor(const struct file *f, const struct file_anchor *a);
 

@@ -103,6 +103,7 @@ recall(const struct state_file *saved, struct ingest_source *source)
 	f->anchor = saved->anchor;
 	f->head = saved->head;
 	f->cut = saved->cut;
+	f->cut_head = saved->cut_head;
 	f->stream.lines.in_long_line = saved->flags & IS_IN_LONG_LINE;
 	if (saved->format)
 		ingest_recall(&f->stream, str_from(saved->format));
@@ -200,8 +201,10 @@ find_again(struct resume *r, struct reader_source *s, struct file *known)
 		is_same = false;
 		cut = rotated_find_cut(r->listing, known->path, known,
 		    s->ingest);
-		if (cut)
+		if (cut) {
+			file_note_cut(cut, known);
 			(void)read_on(s, cut);
+		}
 		/* Its last chance: no older look at the names will do. */
 		found = rotated_find_rest(NULL, known->path, known,
 		    &known->anchor, s->ingest);
@@ -224,6 +227,7 @@ find_again(struct resume *r, struct reader_source *s, struct file *known)
 		found->path = known->path;
 		known->path = path;
 		found->cut = known->cut;
+		found->cut_head = known->cut_head;
 	}
 	f = read_on(s, found);
 	(void)f; /* no room: it is told when its place is opened */
@@ -330,6 +334,7 @@ resume_save(struct reader_file *f, struct state_image *image)
 		.offset = file->known.offset,
 		.anchor = file->anchor,
 		.cut = file->cut,
+		.cut_head = file->cut_head,
 		.format = ingest_format_name(&file->stream),
 		.flags = (is_finished ? IS_FINISHED : 0u) |
 		    (f->is_copy ? IS_COPY : 0u) |

@@ -13,7 +13,8 @@
  *
  *	label_values, labels  for each its length in two bytes, then its bytes
  *	bounds                for each 8 bytes whole, 4 bytes billionths
- *	anchor, head, cut     8 bytes offset, 8 bytes hash, 4 bytes length
+ *	anchor, head          8 bytes offset, 8 bytes hash, 4 bytes length
+ *	cut                   two of these; one, where the second is empty
  *	cells                 8 bytes each; registry.h says which
  *
  * Numbers in blobs are big-endian.  Times are milliseconds since 1970 where

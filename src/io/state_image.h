@@ -30,6 +30,7 @@ struct state_file {
 	struct file_anchor anchor;
 	struct file_anchor head;
 	struct file_anchor cut;
+	struct file_anchor cut_head;
 	const char *format; /* that was recognised; NULL: none */
 	uint32_t flags; /* the tailer's own */
 	uint64_t row; /* the state's own */

@@ -43,18 +43,34 @@ copy_column(struct state_db *db, enum state_db_query query, int column,
 	return buf_status(out) ? "" : out->data;
 }
 
+/* Takes one off the front of bytes. */
+static bool
+cut_anchor(struct str *bytes, struct file_anchor *ret_anchor)
+{
+	if (bytes->len < ANCHOR_BYTES)
+		return false;
+	ret_anchor->offset = state_blob_cut_number(bytes, 8);
+	ret_anchor->hash = state_blob_cut_number(bytes, 8);
+	ret_anchor->len = (uint32_t)state_blob_cut_number(bytes, 4);
+	return ret_anchor->len <= BOUNDS_COPY_BYTES;
+}
+
 static bool
 get_anchor(struct state_db *db, int column, struct file_anchor *ret_anchor)
 {
 	struct str bytes = state_db_column_bytes(db, STATE_DB_GET_FILES,
 	    column);
 
-	if (bytes.len != ANCHOR_BYTES)
-		return false;
-	ret_anchor->offset = state_blob_cut_number(&bytes, 8);
-	ret_anchor->hash = state_blob_cut_number(&bytes, 8);
-	ret_anchor->len = (uint32_t)state_blob_cut_number(&bytes, 4);
-	return ret_anchor->len <= BOUNDS_COPY_BYTES;
+	return cut_anchor(&bytes, ret_anchor) && !bytes.len;
+}
+
+static bool
+get_cut(struct state_db *db, struct state_file *f)
+{
+	struct str bytes = state_db_column_bytes(db, STATE_DB_GET_FILES, 11);
+
+	return cut_anchor(&bytes, &f->cut) &&
+	    (!bytes.len || cut_anchor(&bytes, &f->cut_head)) && !bytes.len;
 }
 
 static int
@@ -90,9 +106,8 @@ load_files(struct state_db *db, struct state_image *image)
 		if (!*f.format)
 			f.format = NULL;
 		if (!get_anchor(db, 9, &f.anchor) ||
-		    !get_anchor(db, 10, &f.head) ||
-		    !get_anchor(db, 11, &f.cut) || f.offset > f.size_bytes ||
-		    f.size_bytes > INT64_MAX) {
+		    !get_anchor(db, 10, &f.head) || !get_cut(db, &f) ||
+		    f.offset > f.size_bytes || f.size_bytes > INT64_MAX) {
 			error = state_db_torn(db, "a file in it is impossible");
 			break;
 		}
@@ -202,6 +217,7 @@ same_file(const void *a, const void *b)
 	    x->offset == y->offset && x->size_bytes == y->size_bytes &&
 	    same_anchor(&x->anchor, &y->anchor) &&
 	    same_anchor(&x->head, &y->head) && same_anchor(&x->cut, &y->cut) &&
+	    same_anchor(&x->cut_head, &y->cut_head) &&
 	    same_text(x->format, y->format) && x->flags == y->flags;
 }
 
@@ -210,12 +226,12 @@ put_file(struct state_db *db, const void *item)
 {
 	const enum state_db_query q = STATE_DB_PUT_FILE;
 	const struct state_file *f = item;
-	char anchors[3][ANCHOR_BYTES];
-	int i;
+	char anchors[4][ANCHOR_BYTES];
 
 	put_anchor(anchors[0], &f->anchor);
 	put_anchor(anchors[1], &f->head);
 	put_anchor(anchors[2], &f->cut);
+	put_anchor(anchors[3], &f->cut_head);
 	state_db_bind(db, q, 1, f->row);
 	bind_text(db, q, 2, f->source);
 	bind_text(db, q, 3, f->path);
@@ -225,9 +241,11 @@ put_file(struct state_db *db, const void *item)
 	state_db_bind(db, q, 7, nanoseconds(f->modified));
 	state_db_bind(db, q, 8, f->offset);
 	state_db_bind(db, q, 9, f->size_bytes);
-	for (i = 0; i < 3; i++)
-		state_db_bind_bytes(db, q, 10 + i,
-		    str_of(anchors[i], ANCHOR_BYTES));
+	state_db_bind_bytes(db, q, 10, str_of(anchors[0], ANCHOR_BYTES));
+	state_db_bind_bytes(db, q, 11, str_of(anchors[1], ANCHOR_BYTES));
+	state_db_bind_bytes(db, q, 12,
+	    str_of(anchors[2],
+		f->cut_head.len ? 2 * ANCHOR_BYTES : ANCHOR_BYTES));
 	bind_text(db, q, 13, f->format);
 	state_db_bind(db, q, 14, f->flags);
 	return state_db_change(db, q);
