@@ -43,13 +43,14 @@ struct input_common {
 	void *options_arg; /* passed to these two */
 	void *arg; /* passed to the others */
 	size_t n_connections; /* of all together */
+	uint64_t drain_bytes; /* may still be read in this drain */
 	char buffer[BOUNDS_LINE_BYTES + BOUNDS_READ_BYTES]; /* who reads */
 };
 
 struct input_ops {
 	/* Begins to poll: what comes is read by itself from now on. */
 	void (*start)(struct input *in);
-	/* Reads what is there now; not for ever, where more keeps coming. */
+	/* Reads what is there now, as far as drain_bytes allow. */
 	void (*drain)(struct input *in);
 	/* All lines go to another ingest source from now on; may be the same. */
 	void (*move)(struct input *in, struct ingest_source *to);
@@ -132,6 +133,14 @@ void input_stream_init(struct input_stream *s, int fd);
 
 enum input_state input_stream_read(struct input *in, struct input_stream *s,
     uint64_t max_bytes);
+
+/*
+ * Reads what is there when it begins, and what comes meanwhile until share_bytes
+ * were read, at most BOUNDS_TURN_BYTES and drain_bytes.  It is taken off these.
+ * An end is seen as well.
+ */
+enum input_state input_stream_drain(struct input *in, struct input_stream *s,
+    uint64_t share_bytes);
 
 /*
  * Nothing will follow.

@@ -117,9 +117,9 @@ end(struct pipe_input *p)
 
 /* had_writers: whether an end means that they have gone. */
 static void
-read_on(struct pipe_input *p, uint64_t max_bytes, bool had_writers)
+was_read(struct pipe_input *p, enum input_state state, bool had_writers)
 {
-	switch (input_stream_read(&p->input, &p->stream, max_bytes)) {
+	switch (state) {
 	case INPUT_EMPTY:
 	case INPUT_MORE:
 		return;
@@ -138,17 +138,23 @@ read_on(struct pipe_input *p, uint64_t max_bytes, bool had_writers)
 static void
 can_be_read(uv_poll_t *poll, int status, int events)
 {
+	struct pipe_input *p = poll->data;
+
 	(void)events;
 	/* An error has stopped it; reading tells what it is. */
 	if (status < 0)
-		listen_to(poll->data);
-	read_on(poll->data, BOUNDS_READ_BYTES, true);
+		listen_to(p);
+	was_read(p, input_stream_read(&p->input, &p->stream, BOUNDS_READ_BYTES),
+	    true);
 }
 
 static void
 idle_came(uv_idle_t *idle)
 {
-	read_on(idle->data, BOUNDS_TURN_BYTES, false);
+	struct pipe_input *p = idle->data;
+
+	was_read(p, input_stream_read(&p->input, &p->stream, BOUNDS_TURN_BYTES),
+	    false);
 }
 
 static void
@@ -170,7 +176,8 @@ pipe_drain(struct input *in)
 
 	if (p->has_ended || p->error)
 		return;
-	read_on(p, BOUNDS_TURN_BYTES, false);
+	was_read(p, input_stream_drain(in, &p->stream, BOUNDS_TURN_BYTES),
+	    false);
 	if (p->is_fifo && !p->error && !stat(in->argument, &now) &&
 	    (now.st_dev != p->status.st_dev || now.st_ino != p->status.st_ino))
 		(void)reopen(p);

@@ -13,7 +13,7 @@
 
 struct inputs {
 	struct inputs_options options;
-	TAILQ_HEAD(, input) list;
+	TAILQ_HEAD(input_list, input) list;
 	size_t n;
 	uv_timer_t retry; /* while some input is stalled */
 	struct input_common common; /* its buffer comes last */
@@ -248,10 +248,15 @@ inputs_commit(struct inputs *ins, const struct ingest *ingest)
 void
 inputs_drain(struct inputs *ins)
 {
-	struct input *in, *next;
+	struct input *in, *last;
 
-	for (in = TAILQ_FIRST(&ins->list); in; in = next) {
-		next = TAILQ_NEXT(in, entry);
+	ins->common.drain_bytes = BOUNDS_DRAIN_BYTES;
+	/* Those that had their turn go behind those that the next begins with. */
+	last = TAILQ_LAST(&ins->list, input_list);
+	for (in = NULL; in != last && ins->common.drain_bytes;) {
+		in = TAILQ_FIRST(&ins->list);
+		TAILQ_REMOVE(&ins->list, in, entry);
+		TAILQ_INSERT_TAIL(&ins->list, in, entry);
 		in->ops->drain(in);
 	}
 }
