@@ -1,6 +1,7 @@
 #include "io/input.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -193,13 +194,26 @@ least(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* As read(2), but does not wait. */
+static ssize_t
+read_now(const struct input_stream *s, void *to, size_t len)
+{
+	struct pollfd ready = { .fd = s->fd, .events = POLLIN };
+
+	if (s->blocks && !poll(&ready, 1, 0)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return read(s->fd, to, len);
+}
+
 /* Adds what was read to ret_done. */
 static enum input_state
 read_some(struct input *in, struct input_stream *s, uint64_t max_bytes,
     uint64_t *ret_done)
 {
 	while (*ret_done < max_bytes) {
-		ssize_t n = read(s->fd, in->common->buffer + BOUNDS_LINE_BYTES,
+		ssize_t n = read_now(s, in->common->buffer + BOUNDS_LINE_BYTES,
 		    least(BOUNDS_READ_BYTES, max_bytes - *ret_done));
 
 		if (n == 0)

@@ -118,6 +118,7 @@ void input_lose(struct input *in, struct ingest_stream *lines, size_t n_bytes,
  */
 struct input_stream {
 	int fd; /* owned by who has the stream; not by it */
+	bool blocks; /* fd, and it stays so: it is asked before each read */
 	struct ingest_stream lines;
 	struct buf rest; /* an unfinished line */
 };

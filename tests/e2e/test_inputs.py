@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
+import tty
 import urllib.error
 import urllib.request
 
@@ -148,12 +149,69 @@ def test_standard_input_is_read_before_a_stop(piped, exporter):
         os.read(piped[0], 1)
 
 
-def test_standard_input_is_left_as_it_was(piped, exporter):
-    """Its flags are those of whoever else has it open."""
-    one = exporter("-", stdin=piped[0])
-    assert not os.get_blocking(piped[0])
+@pytest.mark.parametrize("kind", ["pipe", "terminal", "socket"])
+def test_the_flags_of_standard_input_are_left_alone(piped, exporter, kind):
+    """They are those of whoever else has it open, also after a kill -9."""
+    if kind == "terminal":
+        writer, reader = os.openpty()
+        tty.setraw(reader)
+    elif kind == "socket":
+        reader, writer = (s.detach() for s in socket.socketpair())
+    else:
+        reader, writer = os.dup(piped[0]), os.dup(piped[1])
+    one = exporter("-", stdin=reader)
+    assert os.get_blocking(reader)
+    write_lines(writer, [1, 2])
+    wait_for(lambda: counted(one.scrape()) == 2)
+    write_lines(writer, [3])
+    wait_for(lambda: counted(one.scrape()) == 3)
+    assert os.get_blocking(reader)
     one.stop()
-    assert os.get_blocking(piped[0])
+    assert os.get_blocking(reader)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_FIFO_as_standard_input_ends_with_its_writer(logs):
+    """Also with one that had gone before it was looked at."""
+    path = logs / "fifo"
+    os.mkfifo(path)
+    with open(path, "r+b", buffering=0) as writer:
+        reader = os.open(path, os.O_RDONLY)
+        writer.write(f"{line(7)}\n".encode())
+    result = support.run("--web.listen-address=127.0.0.1:0", "-", stdin=reader)
+    os.close(reader)
+    assert result.returncode == 0
+    assert b"standard input has ended" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["directory", "write-only"])
+def test_a_standard_input_that_can_never_be_read_is_refused(logs, kind):
+    stdin = (
+        os.open(logs, os.O_RDONLY)
+        if kind == "directory"
+        else os.open(logs / "x", os.O_WRONLY | os.O_CREAT)
+    )
+    result = support.run("--web.listen-address=127.0.0.1:0", "-", stdin=stdin)
+    os.close(stdin)
+    assert result.returncode == 2
+    assert result.stderr.decode() == (
+        "accesslog_exporter: standard input cannot be read: "
+        + (
+            "it is a directory; give its files as arguments\n"
+            if kind == "directory"
+            else "it is not open for reading; write lines to it through a pipe, "
+            "or give the file as an argument\n"
+        )
+    )
+
+
+def test_that_standard_input_cannot_be_read_is_told_once(exporter, log):
+    with open("/proc/self/mem", "rb") as stdin:  # EIO: there is nothing at 0
+        one = exporter("-", log.path, stdin=stdin)
+    told = "the file cannot be read; trying again"
+    wait_for(lambda: one.logged(told))
+    stays(lambda: len(one.logged(told)), 2.3)  # it is tried once a second
 
 
 def test_a_closed_standard_input_has_ended():
