@@ -532,6 +532,18 @@ def test_a_wrong_command_line_is_refused(arguments, says):
     assert says in result.stderr.decode()
 
 
+def test_standard_input_in_a_configuration_from_there_is_refused():
+    text = b'sources: [{ paths: ["/var/log/x.log", "-"] }]'
+    result = support.run(
+        "--config.file=-", "--web.listen-address=127.0.0.1:0", input=text
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        b"accesslog_exporter: -:1:40: standard input is the configuration already; "
+        b"write --config.file=FILE\n"
+    )
+
+
 def test_an_input_that_is_there_twice_is_refused(logs):
     path = configuration(logs, f"""
 sources:
