@@ -24,6 +24,7 @@ input_init(struct input *in, struct input_common *common,
 		return -ENOMEM;
 	}
 	*in = (struct input){ .common = common,
+		.listening_fd = -1,
 		.ops = ops,
 		.name = name_copy,
 		.argument = argument_copy };

@@ -43,6 +43,7 @@ struct input_common {
 	void *options_arg; /* passed to these two */
 	void *arg; /* passed to the others */
 	size_t n_connections; /* of all together */
+	bool shares; /* ports, with inputs that may be on their way out */
 	uint64_t drain_bytes; /* may still be read in this drain */
 	char buffer[BOUNDS_LINE_BYTES + BOUNDS_READ_BYTES]; /* who reads */
 };
@@ -74,6 +75,8 @@ struct input {
 	struct ingest_source
 	    *ingest; /* where its lines go; NULL: not started */
 	enum endpoint_kind kind; /* ENDPOINT_PATH: a FIFO */
+	int listening_fd; /* of one with a port; -1: none */
+	bool has_shared; /* its port, since the last commit */
 	unsigned n_handles; /* not closed yet */
 	bool told_no_format;
 	struct paths formats; /* that were told */

@@ -329,7 +329,7 @@ open_udp(struct datagram_input *d, const char *address,
     struct config_error *reterr)
 {
 	const struct listening_what what = { address, true,
-		"syslog+udp://HOST:PORT" };
+		d->input.common->shares, "syslog+udp://HOST:PORT" };
 	struct listening listening;
 	char text[LISTENING_ERROR_BYTES];
 	int error = listening_open(&what, &listening, text);
@@ -338,7 +338,7 @@ open_udp(struct datagram_input *d, const char *address,
 		(void)config_error_set(reterr, 0, 0, "%s", text);
 		return error;
 	}
-	d->fd = listening.fd;
+	d->fd = d->input.listening_fd = listening.fd;
 	memcpy(d->bound, listening.bound, sizeof(d->bound));
 	return 0;
 }

@@ -251,10 +251,10 @@ tcp_destroy(struct input *in)
 }
 
 static int
-open_socket(struct tcp_input *t, const char *address,
+open_socket(struct tcp_input *t, const char *address, bool shares,
     struct config_error *reterr)
 {
-	const struct listening_what what = { address, false,
+	const struct listening_what what = { address, false, shares,
 		"json+tcp://HOST:PORT" };
 	static const int bytes = RECEIVE_BYTES;
 	char text[LISTENING_ERROR_BYTES];
@@ -282,13 +282,14 @@ input_tcp_create(struct input_common *common, const char *name,
 
 	if (!t)
 		return -ENOMEM;
-	error = open_socket(t, endpoint->address, reterr);
+	error = open_socket(t, endpoint->address, common->shares, reterr);
 	if (error)
 		goto free_t;
 	error = input_init(&t->input, common, &ops, name, argument);
 	if (error)
 		goto close_fd;
 	t->input.kind = endpoint->kind;
+	t->input.listening_fd = t->listening.fd;
 	TAILQ_INIT(&t->connections);
 	error = uv_poll_init(common->loop, &t->poll, t->listening.fd);
 	if (error)

@@ -60,7 +60,8 @@ void inputs_begin(struct inputs *ins);
 
 /*
  * What is open already stays open, with all that is in it, also under another
- * name; what is new is opened now, so that commit cannot fail.
+ * name; what is new is opened now, so that commit cannot fail.  It may have the
+ * port of one that is not added again.
  *
  * name      of the source, as the label has it; copied, as is argument
  * argument  inputs_take() said true

@@ -491,6 +491,70 @@ def test_a_reload_that_cannot_open_an_input_changes_nothing(exporter, logs):
     assert one.scrape().total("accesslog_exporter_lost_bytes_total") == 0
 
 
+@pytest.mark.parametrize("scheme", ["syslog+udp", "json+tcp"])
+def test_a_reload_moves_an_address(exporter, logs, scheme):
+    """There and back, with connections; one that fails leaves all as it was."""
+    port = free_port()
+    specific, everywhere = f"{scheme}://127.0.0.1:{port}", f"{scheme}://:{port}"
+    senders = []
+    sent = []
+
+    def write(*paths):
+        return configuration(logs, f"sources: [{{ name: a, paths: {list(paths)} }}]")
+
+    def send(number):
+        if scheme == "json+tcp":
+            sender = socket.create_connection(("127.0.0.1", port), timeout=10)
+            sender.sendall(record(number))
+        else:
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sender.sendto(syslog(line(number)), ("127.0.0.1", port))
+        senders.append(sender)
+        sent.append(number)
+        assert_received(one, sent)
+
+    one = exporter(f"--config.file={write(specific)}")
+    one.errors_expected = True
+    send(1)
+    for argument in (everywhere, specific):
+        write(argument, f"syslog+unix://{logs}/none/x.sock")
+        reload(one, "the configuration was not read again; the one before is in use")
+        send(2)
+        write(argument)
+        reload(one)
+        assert address_of(one, argument)[1] == port
+        send(3)
+        one.lines.clear()  # address_of() finds one line of each
+    # Both at a time are refused, and another process does not get in.
+    for paths in ((everywhere, specific), (specific, everywhere)):
+        write(*paths)
+        reload(one, "the configuration was not read again; the one before is in use")
+        assert "in use by another" in one.logged(
+            "the configuration was not read again; the one before is in use"
+        )[-1]["error"]
+        send(4)
+    second = support.run("--web.listen-address=127.0.0.1:0", specific)
+    assert second.returncode == 1
+    assert b"in use by another process" in second.stderr
+
+
+def test_what_came_before_a_reload_that_closes_an_input_is_counted(exporter, logs):
+    path = configuration(logs, f'sources: [{{ name: a, paths: ["{UDP}"] }}]')
+    one = exporter(f"--config.file={path}")
+    sender = udp_to(one)
+    configuration(logs, f'sources: [{{ name: a, paths: ["{TCP}"] }}]')
+    one.pause()
+    n_lines = 150  # a turn of the loop does not read all of it
+    for _ in range(n_lines):
+        sender.send(syslog(line(1)) + b"x" * 2000)
+    one.send(signal.SIGHUP)
+    one.resume()
+    wait_for(lambda: one.logged("configuration read again"))
+    metrics = one.scrape()
+    dropped = metrics.total("accesslog_exporter_dropped_datagrams_total")
+    assert metrics.total("accesslog_exporter_lines_total") + dropped == n_lines
+
+
 def test_a_reload_closes_connections_of_what_is_gone(exporter, logs, log):
     path = configuration(logs, f'sources: [{{ name: a, paths: ["{TCP}", "{log.path}"] }}]')
     one = exporter(f"--config.file={path}")
