@@ -135,6 +135,13 @@
  */
 #define BOUNDS_RECEIVE_BYTES (4 * 1024 * 1024)
 
+/*
+ * Read of all inputs together before a scrape is answered or the exporter ends:
+ * 0.2 s of JSON where another process has one of two cores.  It is what all
+ * connections hold, or two queues of datagrams.
+ */
+#define BOUNDS_DRAIN_BYTES (16u * 1024 * 1024)
+
 /* The path of a socket: sun_path of unix(7), less its NUL. */
 #define BOUNDS_SOCKET_PATH_BYTES 107
 
