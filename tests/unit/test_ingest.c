@@ -100,7 +100,7 @@ render(const struct fixture *f)
 	struct registry_snapshot s;
 	struct buf out;
 
-	assert_int_equal(registry_snapshot(f->registry, &s), 0);
+	assert_int_equal(registry_snapshot_take(f->registry, &s), 0);
 	buf_init(&out, BOUNDS_REPLY_BYTES);
 	exposition_render(&s, &out);
 	buf_add_char(&out, '\0');

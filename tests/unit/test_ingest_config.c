@@ -104,7 +104,7 @@ render(const struct fixture *f)
 	struct registry_snapshot s;
 	struct buf out;
 
-	assert_int_equal(registry_snapshot(f->registry, &s), 0);
+	assert_int_equal(registry_snapshot_take(f->registry, &s), 0);
 	buf_init(&out, BOUNDS_REPLY_BYTES);
 	exposition_render(&s, &out);
 	buf_add_char(&out, '\0');
@@ -846,7 +846,7 @@ distinct_values_leave_memory_bounded_and_sums_exact(void **state)
 	assert_int_equal(registry_n_bytes(f.registry), n_bytes);
 	assert_in_range(n_bytes, 1000, 1u << 20);
 
-	assert_int_equal(registry_snapshot(f.registry, &s), 0);
+	assert_int_equal(registry_snapshot_take(f.registry, &s), 0);
 	for (j = 0; j < s.n_families; j++) {
 		const struct registry_snapshot_family *one = &s.families[j];
 		const char *name = registry_spec(one->family)->name;

@@ -58,7 +58,7 @@ assert_rendered(struct registry *r, const char *expected)
 	struct registry_snapshot s;
 	struct buf out;
 
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	buf_init(&out, BOUNDS_REPLY_BYTES);
 	exposition_render(&s, &out);
 	assert_int_equal(buf_status(&out), 0);
