@@ -173,6 +173,7 @@ check-layers: $(core) $(io) $(app) ## prove from the objects that layers and wal
 	@tests/lint/man-metrics include/accesslog/metrics.def \
 	    man/accesslog_exporter.8
 	@tests/lint/named-tests tests/README.md tests/e2e/*.py
+	@tests/lint/modules README.md src/*/*.c
 
 check-unit: $(unit) ## the core's unit tests
 	@tests/unit/run $^
@@ -265,5 +266,5 @@ clean: ## remove everything that was built
 
 help: ## this list
 	@echo 'make [TARGET]... [MODE=release|debug|asan|tsan|fuzz] [V=1]'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' \
 	    Makefile

@@ -101,7 +101,7 @@ print(struct pipeline *p)
 	struct registry_snapshot snapshot;
 	struct buf out;
 	struct str text;
-	int error = registry_snapshot(p->registry, &snapshot);
+	int error = registry_snapshot_take(p->registry, &snapshot);
 
 	if (error)
 		return error;

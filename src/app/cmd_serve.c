@@ -75,7 +75,8 @@ take_snapshot(struct serve *s, struct registry_snapshot *ret_snapshot)
 	lock_registry(s);
 	error = metrics_publish(&p->metrics);
 	registry_unlock(p->registry);
-	return error ? error : registry_snapshot(p->registry, ret_snapshot);
+	return error ? error
+		     : registry_snapshot_take(p->registry, ret_snapshot);
 }
 
 static void

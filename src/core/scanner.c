@@ -50,16 +50,6 @@ struct scanner {
 
 /* Compiling */
 
-/* The end of the unit that begins with item i. */
-static size_t
-unit_end(const struct format *f, size_t i)
-{
-	do
-		i++;
-	while (i < f->n_items && f->items[i].depth > 0);
-	return i;
-}
-
 /* The expression of items [i, end), written as in the library. */
 static void
 write_expression(const struct format *f, size_t i, size_t end, struct buf *out)
@@ -176,7 +166,7 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 		return -ENOTSUP;
 	*step = (struct step){ .may_be_empty = true, .dash = UINT32_MAX };
 	if (f->items[from].kind != FORMAT_LITERAL)
-		*i = unit_end(f, from);
+		*i = format_unit_end(f, from);
 	if (*i < end && f->items[*i].kind == FORMAT_LITERAL) {
 		struct str literal = f->items[*i].text;
 
@@ -192,9 +182,10 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 	buf_init(&out, 2 * f->text.len + f->n_items);
 	if (f->items[from].kind == FORMAT_OPEN) {
 		slot = fields_find(wanted, f->items[from].text);
-		write_expression(f, from + 1, unit_end(f, from) - 1, &out);
+		write_expression(f, from + 1, format_unit_end(f, from) - 1,
+		    &out);
 	} else {
-		write_expression(f, from, unit_end(f, from), &out);
+		write_expression(f, from, format_unit_end(f, from), &out);
 	}
 	error = buf_status(&out);
 	if (!error)

@@ -33,8 +33,7 @@ from receiving import (
     udp_to,
     unix_to,
 )
-from support import stays, wait_for
-from test_servers import find, free_port
+from support import find, free_port, stays, wait_for
 
 
 # Standard input

@@ -10,7 +10,6 @@ import subprocess
 
 import pytest
 
-import support
 from support import assert_counted, wait_for
 
 

@@ -838,15 +838,7 @@ def test_idle_there_is_no_save_and_no_wake_up(serve, log):
     daemon = serve(log.path)
     log.write(10)
     assert_counted(daemon, log)
-    last = {"count": -1, "since": 0.0}
-
-    def quiet():
-        now = daemon.wake_ups()
-        if now != last["count"]:
-            last.update(count=now, since=time.monotonic())
-        return time.monotonic() - last["since"] >= 6
-
-    wait_for(quiet, 40, "it to come to rest", interval=0.1)
+    daemon.come_to_rest(6)
     n_saves = len(rows(daemon))
     before = daemon.wake_ups()
     support.window(6)
