@@ -690,7 +690,7 @@ cmd_serve_run(const struct options *o)
 	(void)signal(SIGXFSZ, SIG_IGN); /* as a full disk: write(2) says so */
 	raise_descriptor_limit();
 	error = set_up(&s);
-	exit_code = error == -EINVAL ? 2 : 1; /* it and -EBUSY were told */
+	exit_code = error == -EINVAL ? 2 : 1; /* it, -EBUSY, -EAGAIN: told */
 	if (!error) {
 		exit_code = listen_everywhere(&s);
 		if (!exit_code) {
@@ -706,7 +706,7 @@ cmd_serve_run(const struct options *o)
 			keeper_finish(&s.keeper);
 		}
 	}
-	if (error && error != -EINVAL && error != -EBUSY)
+	if (error && error != -EINVAL && error != -EBUSY && error != -EAGAIN)
 		log_event(LOG_ERROR, "serve has failed", "error",
 		    strerror(-error), NULL);
 	take_down(&s);

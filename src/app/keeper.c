@@ -70,6 +70,15 @@ tell_holder(const struct state *s, const char *directory)
 }
 
 static void
+tell_unread(const struct state *s, int error)
+{
+	(void)fprintf(stderr,
+	    "accesslog_exporter: the state %s cannot be read: %s (%s); it is "
+	    "left as it is, and counters do not begin anew while it is there\n",
+	    state_path(s), strerror(-error), state_reason(s));
+}
+
+static void
 tell_loaded(const struct keeper *k)
 {
 	const struct state_loaded *l = &k->loaded;
@@ -93,7 +102,8 @@ load(struct keeper *k)
 	int error = state_load(k->state, p->registry, &k->loaded);
 	int init_error;
 
-	if (!error || error == -EBUSY || error == -ENOMEM)
+	if (!error || error == -EBUSY || error == -ENOMEM ||
+	    state_is_unread(k->state))
 		return error;
 	pipeline_release(p);
 	init_error = pipeline_init(p);
@@ -119,9 +129,15 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	if (error)
 		goto free_directory;
 	error = load(k);
-	if (error == -EBUSY)
+	if (error == -EBUSY) {
 		tell_holder(k->state, directory);
-	if (error == -EBUSY || error == -ENOMEM || !p->registry)
+	} else if (error && error != -ENOMEM && p->registry &&
+	    state_is_unread(k->state)) {
+		tell_unread(k->state, error);
+		error = -EAGAIN;
+	}
+	if (error == -EBUSY || error == -EAGAIN || error == -ENOMEM ||
+	    !p->registry)
 		goto free_directory;
 	tell(k, error);
 	tell_loaded(k);

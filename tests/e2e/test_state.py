@@ -739,6 +739,121 @@ def test_a_directory_whose_parent_is_missing(serve, log, logs, folder):
     assert (elsewhere / FILE).exists()
 
 
+def can_inject():
+    return shutil.which("strace") and not subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True
+    ).returncode
+
+
+injects = pytest.mark.skipif(
+    support.SANITIZED or not can_inject(), reason="strace cannot do it here"
+)
+
+
+def injecting(path, what):
+    """Let system calls on this path fail, and the process have its own id."""
+    call = what.split(":")[0]
+    return ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", path,
+            "-e", f"trace={call}", "-e", f"inject={what}"]
+
+
+def refused(folder, log, wrapper=()):
+    """It ends at once, and says why."""
+    result = support.run(
+        f"--state.dir={folder}", "--web.listen-address=127.0.0.1:0", log.path, wrapper=wrapper
+    )
+    assert result.returncode == 1
+    message = result.stderr.decode()
+    assert f"the state {folder / FILE} cannot be read: " in message
+    return message
+
+
+@injects
+@pytest.mark.parametrize(
+    "fault, reason",
+    [("pread64:error=EIO", "Input/output error"),
+     ("openat:error=ENFILE", "Too many open files in system")],
+)
+def test_a_state_that_cannot_be_read_now_is_kept(serve, log, folder, fault, reason):
+    daemon = serve(log.path)
+    log.write(20)
+    assert_counted(daemon, log)
+    daemon.stop()
+    log.write(5)
+    before = (folder / FILE).read_bytes()
+    assert reason in refused(folder, log, injecting(folder / FILE, fault))
+    assert (folder / FILE).read_bytes() == before
+    # Once is no reason to end.
+    daemon = serve(log.path, wrapper=injecting(folder / FILE, fault + ":when=1"))
+    assert_counted(daemon, log)
+    daemon.stop()
+    assert not asides(folder)
+
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+
+@pytest.fixture
+def everybodys(logs, log):
+    """Where who runs as nobody can write as well."""
+    logs.chmod(0o777)
+    os.chmod(log.path, 0o666)
+
+
+@as_root
+def test_a_state_of_others_is_kept(serve, log, folder, everybodys):
+    daemon = serve(log.path)
+    log.write(20)
+    daemon.stop()
+    before = (folder / FILE).read_bytes()
+    assert "Permission denied" in refused(folder, log, NOBODY)
+    assert (folder / FILE).read_bytes() == before
+    assert_counted(serve(log.path), log)
+    assert not asides(folder)
+
+
+def let_write(folder, is_allowed):
+    for path in folder.iterdir():
+        path.chmod(0o640 if is_allowed else 0o440)
+    folder.chmod(0o750 if is_allowed else 0o550)
+
+
+@as_root
+def test_after_a_crash_a_read_only_directory_is_read(serve, log, logs, folder, everybodys):
+    daemon = serve(log.path, wrapper=NOBODY)
+    log.write(20)
+    assert_counted(daemon, log)
+    daemon.kill()
+    assert (folder / (FILE + "-wal")).stat().st_size
+    log.write(20)
+    let_write(folder, False)
+    temporary = logs / "temporary"
+    temporary.mkdir()
+    temporary.chmod(0o777)
+    daemon = serve(log.path, wrapper=[*NOBODY, "env", f"TMPDIR={temporary}"])
+    assert daemon.logged(UNCLEAN)
+    assert_unsaved_and_saved_again(daemon, log, lambda: let_write(folder, True))
+    assert not list(temporary.iterdir())
+    assert not asides(folder)
+    daemon.kill()
+    assert_counted(serve(log.path, wrapper=NOBODY), log)
+
+
+def test_without_an_inode_for_its_log_the_state_is_read(serve, log, folder):
+    with mounted(folder, "-o", "size=1m,nr_inodes=3"):
+        daemon = serve(log.path)
+        log.write(20)
+        daemon.stop()
+        (folder / "other").touch()
+        daemon = serve(log.path)
+        assert_counted(daemon, log)
+        assert daemon.logged(UNSAVED)[0]["error"] == "No space left on device"
+        assert_unsaved_and_saved_again(daemon, log, (folder / "other").unlink)
+        daemon.stop()
+        assert not asides(folder)
+
+
 def test_what_comes_after_the_start_is_not_overwritten(serve, log, logs, folder):
     """A disk that is mounted late has counters that nobody has read."""
     daemon = serve(log.path)
