@@ -53,18 +53,6 @@ lock_registry(struct serve *s)
 
 /* On the HTTP thread from here */
 
-/* What is in the logs now is counted when this returns, or time is up. */
-static void
-wait_for_logs(struct serve *s, const struct httpd_request *request)
-{
-	uint32_t wait_ms = BOUNDS_SCRAPE_WAIT_MS;
-
-	if (request->scrape_timeout_ms &&
-	    request->scrape_timeout_ms / 2 < wait_ms)
-		wait_ms = request->scrape_timeout_ms / 2;
-	(void)rendezvous_wait(s->rendezvous, wait_ms);
-}
-
 static int
 take_snapshot(struct serve *s, struct registry_snapshot *ret_snapshot)
 {
@@ -86,19 +74,37 @@ answer_failure(struct httpd_reply *reply, int error)
 	buf_add_format(&reply->body, "500: %s\n", strerror(-error));
 }
 
-/* Returns whether this is the answer: what was shown before is not here yet. */
-static bool
-answer_replaying(const struct serve *s, struct httpd_reply *reply)
+/* What was shown before is not here yet. */
+static void
+answer_replaying(struct httpd_reply *reply)
 {
-	if (!keeper_is_replaying(&s->keeper))
-		return false;
 	reply->status = 503;
 	reply->content_type = "text/plain; charset=utf-8";
 	reply->retry_after_seconds = BOUNDS_RETRY_SECONDS;
 	buf_add_text(&reply->body,
-	    "503: what was in the logs at an unclean stop is being read "
-	    "again\n");
-	return true;
+	    "503: what has come into the logs since they were saved is being "
+	    "read\n");
+}
+
+/*
+ * What is in the logs now is counted when this returns, or time is up.  Returns
+ * whether it can be shown; else there is an answer.
+ */
+static bool
+wait_for_logs(struct serve *s, const struct httpd_request *request,
+    struct httpd_reply *reply)
+{
+	uint32_t wait_ms = BOUNDS_SCRAPE_WAIT_MS;
+
+	if (request->scrape_timeout_ms &&
+	    request->scrape_timeout_ms / 2 < wait_ms)
+		wait_ms = request->scrape_timeout_ms / 2;
+	if (!keeper_is_replaying(&s->keeper))
+		(void)rendezvous_wait(s->rendezvous, wait_ms);
+	if (keeper_may_show(&s->keeper))
+		return true;
+	answer_replaying(reply);
+	return false;
 }
 
 static void
@@ -109,9 +115,8 @@ answer_metrics(void *arg, const struct httpd_request *request,
 	struct registry_snapshot snapshot;
 	int error;
 
-	if (answer_replaying(s, reply))
+	if (!wait_for_logs(s, request, reply))
 		return;
-	wait_for_logs(s, request);
 	error = take_snapshot(s, &snapshot);
 	if (error) {
 		answer_failure(reply, error);
@@ -152,9 +157,8 @@ answer_page(void *arg, const struct httpd_request *request,
 	struct paths names;
 	int error;
 
-	if (answer_replaying(s, reply))
+	if (!wait_for_logs(s, request, reply))
 		return;
-	wait_for_logs(s, request);
 	error = copy_names(s, &names);
 	if (error) {
 		answer_failure(reply, error);
@@ -213,9 +217,13 @@ static void
 answer_ready(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
+	const struct serve *s = arg;
+
 	(void)request;
-	if (answer_replaying(arg, reply))
+	if (keeper_is_replaying(&s->keeper)) {
+		answer_replaying(reply);
 		return;
+	}
 	reply->content_type = "text/plain; charset=utf-8";
 	buf_add_text(&reply->body, "accesslog_exporter is ready.\n");
 }
@@ -277,10 +285,8 @@ logs_are_drained(void *arg)
 	struct serve *s = arg;
 
 	tailer_publish(s->tailer);
-	if (keeper_is_replaying(&s->keeper))
-		keeper_drained(&s->keeper); /* nobody has asked yet */
-	else
-		keeper_save(&s->keeper, scrape_is_saved, s);
+	keeper_drained(&s->keeper);
+	keeper_save(&s->keeper, scrape_is_saved, s);
 }
 
 static void

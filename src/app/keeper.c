@@ -120,6 +120,7 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	int error;
 
 	k->pipeline = p;
+	atomic_init(&k->has_begun, !is_wanted(o));
 	if (!is_wanted(o))
 		return 0;
 	directory = directory_of(o);
@@ -208,6 +209,7 @@ void
 keeper_begin(struct keeper *k)
 {
 	struct registry *r = k->pipeline->registry;
+	bool is_found = k->loaded.is_found;
 	int error;
 
 	if (!k->saver)
@@ -219,8 +221,11 @@ keeper_begin(struct keeper *k)
 	error = k->error ? k->error : state_begin(k->state);
 	tell(k, error);
 	saver_request(k->saver, first_is_saved, k);
-	if (keeper_is_replaying(k))
+	if (is_found)
 		tailer_drain(k->tailer);
+	if (is_found && !k->is_drained)
+		atomic_store(&k->is_replaying, true);
+	atomic_store(&k->has_begun, true);
 }
 
 bool
@@ -229,9 +234,16 @@ keeper_is_replaying(const struct keeper *k)
 	return atomic_load(&k->is_replaying);
 }
 
+bool
+keeper_may_show(const struct keeper *k)
+{
+	return atomic_load(&k->has_begun) && !keeper_is_replaying(k);
+}
+
 void
 keeper_drained(struct keeper *k)
 {
+	k->is_drained = true;
 	if (!keeper_is_replaying(k))
 		return;
 	atomic_store(&k->is_replaying, false);
@@ -273,7 +285,7 @@ void
 keeper_finish(struct keeper *k)
 {
 	if (k->saver)
-		saver_finish(k->saver, !keeper_is_replaying(k));
+		saver_finish(k->saver, keeper_may_show(k));
 }
 
 void

@@ -7,7 +7,7 @@
  *	keeper_begin()   after it
  *	keeper_finish()  when nothing is shown any more
  *
- * Thread: the loop thread, but keeper_is_replaying().
+ * Thread: the loop thread, but keeper_is_replaying() and keeper_may_show().
  */
 #ifndef ACCESSLOG_KEEPER_H
 #define ACCESSLOG_KEEPER_H
@@ -29,7 +29,9 @@ struct keeper {
 	struct pipeline *pipeline;
 	struct state_loaded loaded;
 	int error; /* of the state, as it was told */
+	bool is_drained; /* what was in the files at the start is counted */
 	atomic_bool is_replaying;
+	atomic_bool has_begun; /* and so is_replaying says all */
 };
 
 /*
@@ -49,7 +51,11 @@ int keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 int keeper_start(struct keeper *k, struct loop *loop, struct tailer *tailer)
     __attribute__((warn_unused_result));
 
-/* Following begins; after an unclean stop what is in the files is drained. */
+/*
+ * Following begins; what is in the files is drained, also after a clean stop:
+ * the life after that may have shown more, and not have been able to save even
+ * that it began.  So whatever has grown is replayed.
+ */
 void keeper_begin(struct keeper *k);
 
 /*
@@ -57,6 +63,12 @@ void keeper_begin(struct keeper *k);
  * not be shown.  Thread: any.
  */
 bool keeper_is_replaying(const struct keeper *k);
+
+/*
+ * Whether it is known that they are not.  After a clean stop neither is, until
+ * keeper_begin() has looked at the files.  Thread: any.
+ */
+bool keeper_may_show(const struct keeper *k);
 
 /* The tailer has drained all files. */
 void keeper_drained(struct keeper *k);
