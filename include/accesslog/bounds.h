@@ -186,6 +186,12 @@
 #define BOUNDS_STATE_LOG_BYTES 4194304
 #define BOUNDS_STATE_BUSY_MS 500
 
+/*
+ * At the end it is saved for so long at the most.  A service manager kills after
+ * ten seconds or later, and 100,000 series take less than one.
+ */
+#define BOUNDS_STOP_MS 5000
+
 /* What Retry-After says of a page that waits for the logs to be read again. */
 #define BOUNDS_RETRY_SECONDS 1
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "accesslog/exposition.h"
 #include "app/config_file.h"
@@ -36,7 +37,8 @@ struct serve {
 	struct inputs *inputs;
 	size_t n_files; /* paths and globs; of the configuration in use */
 	size_t next_n_files;
-	struct rendezvous *rendezvous;
+	struct rendezvous *rendezvous; /* what is in the logs is counted */
+	struct rendezvous *saved; /* and saved */
 	struct rendezvous *reload;
 	bool is_reloaded; /* how it went; guarded by the registry's lock */
 	struct httpd *httpd;
@@ -86,21 +88,39 @@ answer_replaying(struct httpd_reply *reply)
 	    "read\n");
 }
 
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /*
- * What is in the logs now is counted when this returns, or time is up.  Returns
- * whether it can be shown; else there is an answer.
+ * What is in the logs now is counted when this returns, and saved, should they
+ * be gone after a crash; or time is up.  A slow save leaves the counting alone:
+ * whoever comes during it has another, and waits no more for the save.
+ *
+ * Returns whether it can be shown; else there is an answer.
  */
 static bool
 wait_for_logs(struct serve *s, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
 	uint32_t wait_ms = BOUNDS_SCRAPE_WAIT_MS;
+	uint64_t began_ms = now_ms(), took_ms;
 
 	if (request->scrape_timeout_ms &&
 	    request->scrape_timeout_ms / 2 < wait_ms)
 		wait_ms = request->scrape_timeout_ms / 2;
-	if (!keeper_is_replaying(&s->keeper))
-		(void)rendezvous_wait(s->rendezvous, wait_ms);
+	if (!keeper_is_replaying(&s->keeper) &&
+	    rendezvous_wait(s->rendezvous, wait_ms) && s->keeper.saver) {
+		took_ms = now_ms() - began_ms;
+		if (took_ms < wait_ms)
+			(void)rendezvous_wait(s->saved,
+			    wait_ms - (uint32_t)took_ms);
+	}
 	if (keeper_may_show(&s->keeper))
 		return true;
 	answer_replaying(reply);
@@ -275,10 +295,17 @@ scrape_is_saved(void *arg, int error)
 	struct serve *s = arg;
 
 	(void)error; /* a full disk does not stop a scrape */
-	rendezvous_answer(s->rendezvous);
+	rendezvous_answer(s->saved);
 }
 
-/* What is shown is saved before, should the logs be gone after a crash. */
+static void
+save_came(void *arg)
+{
+	struct serve *s = arg;
+
+	keeper_save(&s->keeper, scrape_is_saved, s);
+}
+
 static void
 logs_are_drained(void *arg)
 {
@@ -286,7 +313,7 @@ logs_are_drained(void *arg)
 
 	tailer_publish(s->tailer);
 	keeper_drained(&s->keeper);
-	keeper_save(&s->keeper, scrape_is_saved, s);
+	rendezvous_answer(s->rendezvous);
 }
 
 static void
@@ -305,6 +332,15 @@ files_are_finished(void *arg)
 	keeper_file_finished(&s->keeper);
 }
 
+/* Who waits for the loop waits no more. */
+static void
+let_go(struct serve *s)
+{
+	rendezvous_cancel(s->rendezvous);
+	rendezvous_cancel(s->saved);
+	rendezvous_cancel(s->reload);
+}
+
 /* Nothing can come any more: what piped it to us has closed it. */
 static void
 stdin_ended(void *arg)
@@ -314,8 +350,7 @@ stdin_ended(void *arg)
 	if (s->n_files)
 		return;
 	log_event(LOG_INFO, "stopping, because there is no other input", NULL);
-	rendezvous_cancel(s->rendezvous);
-	rendezvous_cancel(s->reload);
+	let_go(s);
 	loop_stop(s->loop);
 }
 
@@ -485,8 +520,7 @@ signal_came(void *arg, int signal_number)
 	log_event(LOG_INFO, "stopping", "signal",
 	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
 	inputs_drain(s->inputs); /* it cannot be read the next time */
-	rendezvous_cancel(s->rendezvous);
-	rendezvous_cancel(s->reload);
+	let_go(s);
 	loop_stop(s->loop);
 }
 
@@ -648,6 +682,9 @@ set_up(struct serve *s)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
 		    &s->rendezvous);
 	if (!error)
+		error = rendezvous_create(loop_uv(s->loop), save_came, s,
+		    &s->saved);
+	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), reload_came, s,
 		    &s->reload);
 	if (!s->options->has_lifecycle || !s->options->config_file)
@@ -661,10 +698,8 @@ set_up(struct serve *s)
 static void
 stop_serving(struct serve *s)
 {
-	if (s->rendezvous)
-		rendezvous_cancel(s->rendezvous);
-	if (s->reload)
-		rendezvous_cancel(s->reload);
+	if (s->httpd)
+		let_go(s); /* all of them are there: it was made last */
 	httpd_destroy(s->httpd);
 	s->httpd = NULL;
 }
@@ -675,6 +710,7 @@ take_down(struct serve *s)
 {
 	stop_serving(s);
 	rendezvous_destroy(s->reload);
+	rendezvous_destroy(s->saved);
 	rendezvous_destroy(s->rendezvous);
 	keeper_release(&s->keeper);
 	inputs_destroy(s->inputs);
@@ -709,7 +745,9 @@ cmd_serve_run(const struct options *o)
 			/* What it ends with is to be saved as well. */
 			inputs_destroy(s.inputs);
 			s.inputs = NULL;
-			keeper_finish(&s.keeper);
+			/* As after a crash: what was saved last counts. */
+			if (!keeper_finish(&s.keeper))
+				_exit(1);
 		}
 	}
 	if (error && error != -EINVAL && error != -EBUSY && error != -EAGAIN)

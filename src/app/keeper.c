@@ -281,11 +281,15 @@ keeper_save(struct keeper *k, saver_done_fn done, void *arg)
 		done(arg, 0);
 }
 
-void
+bool
 keeper_finish(struct keeper *k)
 {
-	if (k->saver)
-		saver_finish(k->saver, keeper_may_show(k));
+	if (!k->saver || saver_finish(k->saver, keeper_may_show(k)))
+		return true;
+	log_event(LOG_ERROR,
+	    "ending without the last save, which takes too long", "file",
+	    state_path(k->state), NULL);
+	return false;
 }
 
 void

@@ -85,8 +85,11 @@ void keeper_file_finished(struct keeper *k);
  */
 void keeper_save(struct keeper *k, saver_done_fn done, void *arg);
 
-/* The last save, unless it never began. */
-void keeper_finish(struct keeper *k);
+/*
+ * The last save, unless it never began.  Returns false where it took too long,
+ * told: it is still under way, and the process has to end as it is.
+ */
+bool keeper_finish(struct keeper *k) __attribute__((warn_unused_result));
 
 /* After keeper_finish(), before the tailer goes. */
 void keeper_release(struct keeper *k);

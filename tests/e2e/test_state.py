@@ -833,6 +833,54 @@ def test_a_state_that_cannot_be_read_now_is_kept(serve, log, folder, fault, reas
     assert not asides(folder)
 
 
+@contextlib.contextmanager
+def slow_saves(daemon, folder, seconds):
+    """Each write to the file's log takes that long."""
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-P", folder / (FILE + "-wal"),
+         "-p", str(daemon.pid), "-e", "trace=pwrite64",
+         "-e", f"inject=pwrite64:delay_enter={seconds}s"]
+    )
+    status = f"/proc/{daemon.pid}/status"
+    wait_for(lambda: f"TracerPid:\t{tracer.pid}" in open(status).read())
+    try:
+        yield
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
+@injects
+def test_a_slow_save_leaves_scrapes_fresh(serve, log, folder):
+    daemon = serve(log.path)
+    log.write(20)
+    assert_counted(daemon, log)
+    headers = {"X-Prometheus-Scrape-Timeout-Seconds": "1"}
+    with slow_saves(daemon, folder, 3):
+        for _ in range(6):
+            log.write(20)
+            answer = daemon.get("/metrics", headers=headers)
+            assert_counted(daemon, log, metrics=support.Metrics(answer.body.decode()))
+    daemon.kill()
+
+
+@injects
+def test_a_slow_save_does_not_hold_up_the_end(serve, log, folder):
+    daemon = support.Exporter(f"--state.dir={folder}", log.path)
+    log.write(20)
+    assert_counted(daemon, log)
+    with slow_saves(daemon, folder, 60):
+        log.write(20)
+        daemon.send(signal.SIGTERM)
+        # It ends then, but strace lets no thread go before its time.
+        wait_for(
+            lambda: daemon.logged("ending without the last save, which takes too long"), 10
+        )
+    assert daemon.process.wait(5 * support.SLOW) == 1
+    log.write(20)
+    assert_counted(serve(log.path), log)
+
+
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 
@@ -996,6 +1044,7 @@ def test_idle_there_is_no_save_and_no_wake_up(serve, log):
     wait_for(lambda: len(rows(daemon)) > n_saves, 10, "a line to be saved")
 
 
+@pytest.mark.skipif(support.SANITIZED, reason="a sanitizer takes its own time")
 def test_a_hundred_thousand_series_hold_the_loop_for_less_than_20_ms(serve, logs):
     path = logs / "access.log"
     path.write_text("")
@@ -1021,9 +1070,9 @@ def test_a_hundred_thousand_series_hold_the_loop_for_less_than_20_ms(serve, logs
     held_us = sorted(
         int(one["held_us"]) for one in daemon.logged("saved") if int(one["rows"]) > 90_000
     )
-    # What else the machine does comes on top of one or the other.
+    # What else the machine does comes on top: the least is what it takes.
     assert len(held_us) >= 3
-    assert held_us[len(held_us) // 2] < 20_000 * support.SLOW, held_us
+    assert held_us[0] < 20_000, held_us
     # To end takes less than a second, whatever there is to save (stop()).
     with path.open("a") as log:
         log.writelines(timed(n, f"/{n}") for n in range(50_000))
