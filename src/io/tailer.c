@@ -55,6 +55,7 @@ struct tailer {
 	struct reader *reader;
 	struct resume *resume; /* until the first commit; NULL: nothing */
 	bool has_committed;
+	bool has_finished; /* files, since the last save */
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(source_list, source) sources;
@@ -309,8 +310,9 @@ something_changed(void *arg)
 static void
 files_are_finished(void *arg)
 {
-	const struct tailer *t = arg;
+	struct tailer *t = arg;
 
+	t->has_finished = true;
 	t->options.on_finished(t->options.arg);
 }
 
@@ -753,7 +755,7 @@ tailer_save(struct tailer *t, struct state_image *image)
 {
 	struct reader_file *f;
 	const struct source *s;
-	const struct place *p;
+	struct place *p;
 
 	TAILQ_FOREACH(s, &t->sources, entry) {
 		const struct state_place row = { .source = s->name,
@@ -766,11 +768,13 @@ tailer_save(struct tailer *t, struct state_image *image)
 		const struct state_place row = {
 			.source = p->source->reader.name,
 			.path = p->path,
-			.seen = p->seen,
+			.seen = place_seen(p,
+			    image->is_clean || t->has_finished),
 		};
 
 		state_image_add_place(image, &row);
 	}
+	t->has_finished = false;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry)
 		resume_save(f, image);
 }

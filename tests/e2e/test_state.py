@@ -7,6 +7,7 @@ runs it has the file for itself.
 import concurrent.futures
 import contextlib
 import os
+import re
 import resource
 import shutil
 import signal
@@ -1018,6 +1019,47 @@ def test_only_what_has_changed_is_written(serve, log):
     # The first save of a process writes everything, and no more the next.
     daemon.stop()
     assert_only_one_is_big(serve(log.path), log)
+
+
+@pytest.fixture
+def many(logs):
+    """A glob of them."""
+    paths = [logs / "many" / f"{n}.log" for n in range(200)]
+    paths[0].parent.mkdir()
+    for n, path in enumerate(paths):
+        path.write_text(timed(n))
+    return paths
+
+
+def test_idle_logs_cause_no_rows(serve, many):
+    daemon = serve("--read-from=beginning", many[0].parent / "*.log")
+    wait_for(lambda: daemon.scrape().total("accesslog_requests_total") == 200)
+    daemon.scrape()
+    support.window(0.02)  # the clock of what is seen goes on
+    n_saves = len(rows(daemon))
+    with many[7].open("a") as log:
+        log.write(timed(1))
+    assert daemon.scrape().total("accesslog_requests_total") == 201
+    written = wait_for(lambda: rows(daemon)[n_saves:])
+    assert max(written) < 50, written
+
+
+def read_calls(daemon):
+    text = open(f"/proc/{daemon.pid}/io").read()
+    return int(re.search(r"^syscr: (\d+)", text, re.M)[1])
+
+
+def test_saving_reads_nothing_of_the_logs(serve, many):
+    """The anchor, what is new up to the end of the file, and no fourth time."""
+    daemon = serve(many[0].parent / "*.log")
+    for _ in range(3):
+        before = read_calls(daemon)
+        for n, path in enumerate(many):
+            with path.open("a") as log:
+                log.write(timed(n))
+        daemon.scrape()
+        daemon.scrape()
+        assert (read_calls(daemon) - before) / len(many) < 3.5
 
 
 def test_idle_there_is_no_save_and_no_wake_up(serve, log):
