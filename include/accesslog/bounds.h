@@ -161,6 +161,12 @@
 /* Finished files of one path that are remembered, should they come back. */
 #define BOUNDS_FINISHED 16
 
+/*
+ * At the start a file that was read before and cannot be opened now is waited
+ * for: its lines may have been shown.  As long as a mount or chmod(1) may take.
+ */
+#define BOUNDS_UNSEEN_MS (60u * 1000)
+
 /* A busy directory is looked at this often, and is quiet after so many. */
 #define BOUNDS_TICK_MS 250
 #define BOUNDS_QUIET_TICKS 8

@@ -237,13 +237,10 @@ static void
 answer_ready(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
-	const struct serve *s = arg;
+	struct serve *s = arg;
 
-	(void)request;
-	if (keeper_is_replaying(&s->keeper)) {
-		answer_replaying(reply);
+	if (!keeper_may_show(&s->keeper) && !wait_for_logs(s, request, reply))
 		return;
-	}
 	reply->content_type = "text/plain; charset=utf-8";
 	buf_add_text(&reply->body, "accesslog_exporter is ready.\n");
 }

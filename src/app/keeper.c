@@ -120,7 +120,7 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	int error;
 
 	k->pipeline = p;
-	atomic_init(&k->has_begun, !is_wanted(o));
+	atomic_init(&k->is_drained, true);
 	if (!is_wanted(o))
 		return 0;
 	directory = directory_of(o);
@@ -144,6 +144,7 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	tell_loaded(k);
 	atomic_init(&k->is_replaying,
 	    k->loaded.is_found && !k->loaded.is_clean);
+	atomic_init(&k->is_drained, !k->loaded.is_found);
 	error = 0;
 
 free_directory:
@@ -209,7 +210,6 @@ void
 keeper_begin(struct keeper *k)
 {
 	struct registry *r = k->pipeline->registry;
-	bool is_found = k->loaded.is_found;
 	int error;
 
 	if (!k->saver)
@@ -221,11 +221,8 @@ keeper_begin(struct keeper *k)
 	error = k->error ? k->error : state_begin(k->state);
 	tell(k, error);
 	saver_request(k->saver, first_is_saved, k);
-	if (is_found)
+	if (!keeper_may_show(k))
 		tailer_drain(k->tailer);
-	if (is_found && !k->is_drained)
-		atomic_store(&k->is_replaying, true);
-	atomic_store(&k->has_begun, true);
 }
 
 bool
@@ -237,13 +234,13 @@ keeper_is_replaying(const struct keeper *k)
 bool
 keeper_may_show(const struct keeper *k)
 {
-	return atomic_load(&k->has_begun) && !keeper_is_replaying(k);
+	return atomic_load(&k->is_drained);
 }
 
 void
 keeper_drained(struct keeper *k)
 {
-	k->is_drained = true;
+	atomic_store(&k->is_drained, true);
 	if (!keeper_is_replaying(k))
 		return;
 	atomic_store(&k->is_replaying, false);

@@ -29,9 +29,8 @@ struct keeper {
 	struct pipeline *pipeline;
 	struct state_loaded loaded;
 	int error; /* of the state, as it was told */
-	bool is_drained; /* what was in the files at the start is counted */
 	atomic_bool is_replaying;
-	atomic_bool has_begun; /* and so is_replaying says all */
+	atomic_bool is_drained; /* what was in the files is counted */
 };
 
 /*
@@ -59,14 +58,14 @@ int keeper_start(struct keeper *k, struct loop *loop, struct tailer *tailer)
 void keeper_begin(struct keeper *k);
 
 /*
- * Whether counters may be below what was shown before the start, and so must
- * not be shown.  Thread: any.
+ * Whether counters are likely to be below what was shown before the start: there
+ * is no use in waiting for a moment.  Thread: any.
  */
 bool keeper_is_replaying(const struct keeper *k);
 
 /*
- * Whether it is known that they are not.  After a clean stop neither is, until
- * keeper_begin() has looked at the files.  Thread: any.
+ * Whether they are not.  Until that is known, which after a clean stop is soon,
+ * they must not be shown.  Thread: any.
  */
 bool keeper_may_show(const struct keeper *k);
 

@@ -49,6 +49,7 @@ struct reader_file {
 	bool is_copy; /* finished, and whatever is added to it is no news */
 	bool is_finishing; /* read to its end; let go by reader_saved() */
 	bool is_saved; /* as finished */
+	bool is_unseen; /* to be read on, and could not be opened (resume.h) */
 	bool was_cut; /* truncated; reset by who looks for what came with it */
 	uint64_t quiet_since_ms;
 	unsigned generation; /* the tailer's: the look at a glob that saw it */

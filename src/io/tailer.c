@@ -56,6 +56,7 @@ struct tailer {
 	struct resume *resume; /* until the first commit; NULL: nothing */
 	bool has_committed;
 	bool has_finished; /* files, since the last save */
+	uint64_t waits_until_ms; /* for files of before; 0: no more */
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(source_list, source) sources;
@@ -248,6 +249,30 @@ look_dir(void *arg, struct watch_dir *dir)
 	return has_changed;
 }
 
+/* What cannot be opened for the moment may have lines that were shown. */
+static bool
+is_waiting(struct tailer *t)
+{
+	if (t->waits_until_ms &&
+	    (reader_now_ms(t->reader) >= t->waits_until_ms ||
+		!resume_is_waiting(t->reader)))
+		t->waits_until_ms = 0;
+	if (t->waits_until_ms)
+		need_retry(t);
+	return t->waits_until_ms;
+}
+
+static void
+files_caught_up(void *arg)
+{
+	struct tailer *t = arg;
+
+	if (!t->is_draining || is_waiting(t))
+		return;
+	t->is_draining = false;
+	t->options.on_drained(t->options.arg);
+}
+
 static void
 retry_came(uv_timer_t *timer)
 {
@@ -261,8 +286,10 @@ retry_came(uv_timer_t *timer)
 		(void)place_look(p);
 		is_needed |= p->state == PLACE_UNREADABLE || !p->n_dirs;
 	}
-	if (!is_needed)
+	if (!is_needed && !t->waits_until_ms)
 		(void)uv_timer_stop(timer);
+	if (t->waits_until_ms && !reader_is_behind(t->reader))
+		files_caught_up(t);
 }
 
 static void
@@ -314,17 +341,6 @@ files_are_finished(void *arg)
 
 	t->has_finished = true;
 	t->options.on_finished(t->options.arg);
-}
-
-static void
-files_caught_up(void *arg)
-{
-	struct tailer *t = arg;
-
-	if (!t->is_draining)
-		return;
-	t->is_draining = false;
-	t->options.on_drained(t->options.arg);
 }
 
 static void
@@ -739,8 +755,10 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 	find_firsts(t);
 	resume_destroy(t->resume);
 	t->resume = NULL;
-	if (!t->has_committed)
+	if (!t->has_committed) {
 		reader_start(t->reader);
+		t->waits_until_ms = reader_now_ms(t->reader) + BOUNDS_UNSEEN_MS;
+	}
 	t->has_committed = true;
 }
 

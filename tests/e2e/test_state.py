@@ -929,6 +929,25 @@ def test_a_clean_stop_is_forgotten_though_nobody_could_write(serve, log, folder,
 
 
 @as_root
+def test_a_log_that_cannot_be_opened_at_the_start_is_waited_for(
+    serve, log, folder, everybodys
+):
+    daemon = serve(log.path, wrapper=NOBODY)
+    log.write(20)
+    assert_counted(daemon, log)
+    daemon.kill()
+    log.write(20)
+    os.chmod(log.path, 0)
+    with unsettled(folder, log, NOBODY) as daemon:
+        for _ in range(3):
+            assert status_of(daemon, "/metrics") == 503
+            support.window(0.5)
+        os.chmod(log.path, 0o666)
+        assert_counted(daemon, log, metrics=first_shown(daemon))
+        assert daemon.logged("the logs are replayed")
+
+
+@as_root
 def test_after_a_crash_a_read_only_directory_is_read(serve, log, logs, folder, everybodys):
     daemon = serve(log.path, wrapper=NOBODY)
     log.write(20)
