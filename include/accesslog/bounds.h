@@ -168,6 +168,12 @@
 /* Finished files of one path that are remembered, should they come back. */
 #define BOUNDS_FINISHED 16
 
+/*
+ * At the start a file that was read before and cannot be opened now is waited
+ * for: its lines may have been shown.  As long as a mount or chmod(1) may take.
+ */
+#define BOUNDS_UNSEEN_MS (60u * 1000)
+
 /* A busy directory is looked at this often, and is quiet after so many. */
 #define BOUNDS_TICK_MS 250
 #define BOUNDS_QUIET_TICKS 8
@@ -192,6 +198,12 @@
 #define BOUNDS_SAVE_MS 5000
 #define BOUNDS_STATE_LOG_BYTES 4194304
 #define BOUNDS_STATE_BUSY_MS 500
+
+/*
+ * At the end it is saved for so long at the most.  A service manager kills after
+ * ten seconds or later, and 100,000 series take less than one.
+ */
+#define BOUNDS_STOP_MS 5000
 
 /* What Retry-After says of a page that waits for the logs to be read again. */
 #define BOUNDS_RETRY_SECONDS 1

@@ -455,11 +455,48 @@ place_look_beside(struct place *p)
 }
 
 /*
+ * Links lead to other directories, which are not asked: then names may have
+ * come.
+ */
+static bool
+has_new_names_beside(const struct place *p, struct timespec since)
+{
+	char *directory = paths_parent(p->path);
+	struct stat st;
+	bool has = p->n_dirs != 1 || !directory || stat(directory, &st) ||
+	    !file_is_before(st.st_mtim, since);
+
+	free(directory);
+	return has;
+}
+
+static void
+keep_seen(struct place *p, bool has_changed)
+{
+	time_t age = p->seen.tv_sec - p->kept_looked.tv_sec;
+	bool is_due = age < 0 || age >= BOUNDS_HOLD_MS / 1000 / 2;
+
+	if (is_due)
+		p->kept_looked = p->seen;
+	if (has_changed || !p->kept.tv_sec ||
+	    (is_due && has_new_names_beside(p, p->kept)))
+		p->kept = p->seen;
+}
+
+struct timespec
+place_seen(struct place *p, bool is_exact)
+{
+	if (is_exact || !p->kept.tv_sec)
+		p->kept = p->seen;
+	return p->kept;
+}
+
+/*
  * A log of which nothing is read has no anchor by which a copy of it would be
  * found: those that were made since it was read last must count as new.
  */
 static void
-note_seen(struct place *p, struct timespec began)
+note_seen(struct place *p, struct timespec began, bool has_changed)
 {
 	const struct follow_known *known = p->current ? &p->current->file->known
 						      : NULL;
@@ -467,6 +504,7 @@ note_seen(struct place *p, struct timespec began)
 	p->was_unread = known && !known->offset;
 	if (!p->seen.tv_sec || !p->was_unread || !known->size_bytes)
 		p->seen = began;
+	keep_seen(p, has_changed);
 }
 
 bool
@@ -485,7 +523,7 @@ place_look(struct place *p)
 			if (p->current->was_cut || p->was_unread)
 				(void)place_look_beside(p);
 			p->current->was_cut = false;
-			note_seen(p, began);
+			note_seen(p, began, has_changed);
 			return has_changed;
 		}
 		if (p->current)
@@ -495,7 +533,7 @@ place_look(struct place *p)
 	has_changed |= open_place(p);
 	if (p->current || p->state == PLACE_MISSING) {
 		(void)look_beside(p, listing);
-		note_seen(p, began);
+		note_seen(p, began, has_changed);
 	}
 	return has_changed;
 }

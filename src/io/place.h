@@ -75,6 +75,9 @@ struct place {
 	uint64_t left_ms; /* when that left, on the clock of uv_now() */
 	/* When a look last saw what is at the path; tv_sec 0: never. */
 	struct timespec seen;
+	/* As it is saved; tv_sec 0: seen.  See place_seen(). */
+	struct timespec kept;
+	struct timespec kept_looked; /* when that was looked at last */
 	unsigned generation; /* of the glob, when it matched last */
 	/* What was ignored, to notice when it is another. */
 	struct follow_id ignored;
@@ -107,6 +110,16 @@ bool place_look(struct place *p);
  * rotated away again.
  */
 bool place_look_beside(struct place *p);
+
+/*
+ * What is saved of seen: an older one, so that an idle place is not saved again
+ * and again.  Since then nothing has changed at the place, and for all but the
+ * last BOUNDS_HOLD_MS / 2 no names have come beside it.
+ *
+ * is_exact  seen itself: a file that is let go may be forgotten, and must not
+ *           count as one that came since
+ */
+struct timespec place_seen(struct place *p, bool is_exact);
 
 /* The place that f was at, or has a name that a rotation gives there; or NULL. */
 struct place *place_of(const struct places *places,

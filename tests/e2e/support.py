@@ -183,10 +183,10 @@ class Metrics:
 Response = collections.namedtuple("Response", "status headers body")
 
 
-def run(*arguments, input=None, timeout=30, **options):
+def run(*arguments, input=None, timeout=30, wrapper=(), **options):
     """Run the program to its end; nothing is asserted about it."""
     return subprocess.run(
-        [BINARY, *arguments],
+        [*wrapper, BINARY, *arguments],
         input=input,
         capture_output=True,
         timeout=timeout * SLOW,
