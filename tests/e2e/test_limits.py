@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import support
 from support import assert_counted, wait_for
 
 
