@@ -370,10 +370,15 @@ value_end(const struct step *step, const char *p, const char *end)
 	return NULL;
 }
 
-/* What the steps find: a value each, of the first n. */
+/*
+ * What the steps find: a value each, of the first n.  Where it begins and where
+ * it ends are apart, so that each is read back as it was written: in one load
+ * of both the processor would wait until both stores are done.
+ */
 struct finding {
 	size_t n;
-	struct str values[MAX_STEPS];
+	const char *from[MAX_STEPS];
+	const char *to[MAX_STEPS];
 	const char *rest; /* what follows them */
 };
 
@@ -391,7 +396,8 @@ find_near(const struct scanner *s, const char *end, struct finding *f)
 		    !str_starts_with(str_of(to, (size_t)(end - to)),
 			step->literal))
 			return false;
-		f->values[f->n] = str_of(from, (size_t)(to - from));
+		f->from[f->n] = from;
+		f->to[f->n] = to;
 		f->rest = to + step->literal.len;
 	}
 	return true;
@@ -457,11 +463,11 @@ find_far(const struct scanner *s, const char *end, struct finding *f)
 {
 	const struct step *step = s->steps;
 	const struct step *last = step + s->n_steps;
-	struct str *value = f->values;
+	size_t i = 0;
 	const char *from = f->rest;
 	const char *far = end - from > FAR ? end - FAR : from;
 
-	for (; step < last && from < far; step++) {
+	for (; step < last && from < far; step++, i++) {
 		const char *to = value_end_far(step, from, far);
 		uint64_t front;
 
@@ -472,10 +478,11 @@ find_far(const struct scanner *s, const char *end, struct finding *f)
 			break;
 		if (step->conditions && !meets(step, from, to, end))
 			break;
-		*value++ = str_of(from, (size_t)(to - from));
+		f->from[i] = from;
+		f->to[i] = to;
 		from = to + step->literal.len;
 	}
-	f->n = (size_t)(step - s->steps);
+	f->n = i;
 	f->rest = from;
 }
 
@@ -502,7 +509,11 @@ scanner_match(const struct scanner *s, struct str line, struct str values[])
 	find_far(s, line.data + line.len, &f);
 	if (f.n < s->n_steps && !find_near(s, line.data + line.len, &f))
 		return false;
-	for (i = 0; i < s->n_captures; i++)
-		values[s->captures[i].slot] = f.values[s->captures[i].step];
+	for (i = 0; i < s->n_captures; i++) {
+		const char *from = f.from[s->captures[i].step];
+		const char *to = f.to[s->captures[i].step];
+
+		values[s->captures[i].slot] = str_of(from, (size_t)(to - from));
+	}
 	return true;
 }
