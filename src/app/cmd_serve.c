@@ -504,6 +504,8 @@ signal_came(void *arg, int signal_number)
 {
 	struct serve *s = arg;
 
+	if (!s->inputs)
+		return; /* it was stopping before this one came */
 	if (signal_number == SIGHUP) {
 		if (s->options->config_file)
 			read_config_again(s);

@@ -474,6 +474,10 @@ read_some(struct file *f, char *buffer, bool final)
 	n = read_at(f, buffer, BOUNDS_READ_BYTES, f->known.offset - before);
 	if (n < 0)
 		return n;
+	/* Less than a look saw, and no anchor: perhaps another beginning. */
+	if (!before && !f->gunzip && n < BOUNDS_READ_BYTES &&
+	    (uint64_t)n < f->known.size_bytes - f->known.offset)
+		return 0; /* truncated: the next look tells */
 	if ((size_t)n < before ||
 	    (f->anchor.len &&
 		XXH3_64bits(buffer + before - f->anchor.len, f->anchor.len) !=

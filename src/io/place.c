@@ -502,8 +502,11 @@ note_seen(struct place *p, struct timespec began, bool has_changed)
 						      : NULL;
 
 	p->was_unread = known && !known->offset;
-	if (!p->seen.tv_sec || !p->was_unread || !known->size_bytes)
+	if (!p->seen.tv_sec)
 		p->seen = began;
+	else if (p->looked.tv_sec && (!p->was_unread || !known->size_bytes))
+		p->seen = p->looked;
+	p->looked = began;
 	keep_seen(p, has_changed);
 }
 
@@ -522,6 +525,9 @@ place_look(struct place *p)
 			/* Cut before anything was read, it shows no trace. */
 			if (p->current->was_cut || p->was_unread)
 				(void)place_look_beside(p);
+			else if (p->is_beside_due)
+				(void)look_beside(p, listing);
+			p->is_beside_due = false;
 			p->current->was_cut = false;
 			note_seen(p, began, has_changed);
 			return has_changed;
@@ -533,6 +539,8 @@ place_look(struct place *p)
 	has_changed |= open_place(p);
 	if (p->current || p->state == PLACE_MISSING) {
 		(void)look_beside(p, listing);
+		/* What was renamed meanwhile is found by the next look. */
+		p->is_beside_due = true;
 		note_seen(p, began, has_changed);
 	}
 	return has_changed;

@@ -73,11 +73,16 @@ struct place {
 	bool had_file;
 	bool was_unread; /* at the last look nothing of it was read */
 	uint64_t left_ms; /* when that left, on the clock of uv_now() */
-	/* When a look last saw what is at the path; tv_sec 0: never. */
+	/*
+	 * When the look before the last began; tv_sec 0: never.  While names
+	 * change, one look does not see all of them.
+	 */
 	struct timespec seen;
 	/* As it is saved; tv_sec 0: seen.  See place_seen(). */
 	struct timespec kept;
 	struct timespec kept_looked; /* when that was looked at last */
+	struct timespec looked; /* when the last began */
+	bool is_beside_due; /* another came to the path in the last look */
 	unsigned generation; /* of the glob, when it matched last */
 	/* What was ignored, to notice when it is another. */
 	struct follow_id ignored;

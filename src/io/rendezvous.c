@@ -32,7 +32,7 @@ begin(struct rendezvous *r)
 		return;
 	(void)pthread_mutex_lock(&r->lock);
 	r->working_on = r->n_asked;
-	is_asked = r->n_asked > r->n_answered;
+	is_asked = r->n_asked > r->n_answered && !r->is_cancelled;
 	(void)pthread_mutex_unlock(&r->lock);
 	if (!is_asked)
 		return;

@@ -41,7 +41,8 @@ bool rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms);
 void rendezvous_answer(struct rendezvous *r);
 
 /*
- * Lets all who wait go, without an answer, now and from now on.
+ * Lets all who wait go, without an answer, now and from now on; on_request is
+ * called no more.
  * Thread: any.
  */
 void rendezvous_cancel(struct rendezvous *r);
