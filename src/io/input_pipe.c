@@ -272,7 +272,9 @@ open_stdin(struct config_error *reterr)
 		return STDIN_FILENO;
 	fd = open("/proc/self/fd/0",
 	    O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	return fd < 0 ? STDIN_FILENO : fd;
+	if (fd < 0)
+		return STDIN_FILENO;
+	return fd;
 }
 
 /* Returns a descriptor, or -Exxx; -EINVAL with reterr. */

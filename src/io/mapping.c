@@ -28,12 +28,14 @@ on_fault(int number, siginfo_t *info, void *context)
 	(void)context;
 	if (m && fault >= first && fault - first < m->n_pages_bytes) {
 		size_t skipped = (fault - first) & ~page_mask;
+		size_t len = m->n_pages_bytes - skipped;
+		int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+		char *at = m->pages + skipped;
 
 		/* All that follows is missing too, or is as good as that. */
 		m->is_cut = 1;
-		if (mmap(m->pages + skipped, m->n_pages_bytes - skipped,
-			PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-			0) != MAP_FAILED) {
+		/* cppcheck-suppress [invalidFunctionArg, leakReturnValNotUsed] */
+		if (mmap(at, len, PROT_READ, flags, -1, 0) != MAP_FAILED) {
 			errno = error;
 			return;
 		}
