@@ -335,6 +335,9 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 				  : FOLLOW_ANCHOR_MATCHES;
 	decision = follow_decide(&f->known, &seen);
 	if (decision.content == FOLLOW_READ_ON) {
+		if (!st.st_nlink && !f->is_unlinked && f->anchor.len)
+			f->cut = f->anchor; /* what comes is in no other */
+		f->is_unlinked = !st.st_nlink;
 		set_size(f, seen.size_bytes);
 		f->modified = st.st_mtim;
 		f->changed = st.st_ctim;

@@ -31,7 +31,10 @@ struct file {
 	char *path; /* where it was found; owned */
 	struct follow_known known;
 	struct file_anchor anchor; /* at known.offset */
-	/* Before it was truncated; offset 0 where it never was. */
+	/*
+	 * Before it was truncated, or lost its last name: what was copied or
+	 * compressed before that has it.  Offset 0 where it never was.
+	 */
 	struct file_anchor cut;
 	struct file_anchor cut_head; /* and how it began */
 	/* Its beginning, as file_note_head() saw it; read, if anything is. */
@@ -42,6 +45,7 @@ struct file {
 	bool is_behind; /* there is more to read than one turn may */
 	bool has_begun; /* what is unread counts as lag */
 	bool is_stalled; /* the last read has failed: try it again */
+	bool is_unlinked; /* no path leads to it any more */
 	struct ingest_stream stream;
 };
 
