@@ -133,10 +133,11 @@ $(B)/libcore.a: $(core)
 $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
 $(B)/unit/test_gunzip: $(B)/io/gunzip.o
+$(B)/unit/test_mapping: $(B)/io/mapping.o
 state := $(filter $(B)/io/state%,$(io))
 $(B)/unit/test_state $(B)/bench/save: $(state)
-$(B)/unit/test_gunzip.o $(B)/unit/test_state.o $(B)/bench/save.o: \
-	private cppflags += -Isrc
+$(B)/unit/test_gunzip.o $(B)/unit/test_mapping.o $(B)/unit/test_state.o \
+	$(B)/bench/save.o: private cppflags += -Isrc
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
 	pcre2_compile_context_create_8 pcre2_match_context_create_8 \
@@ -173,6 +174,7 @@ check-layers: $(core) $(io) $(app) ## prove from the objects that layers and wal
 	@tests/lint/man-metrics include/accesslog/metrics.def \
 	    man/accesslog_exporter.8
 	@tests/lint/named-tests tests/README.md tests/e2e/*.py
+	@tests/lint/modules README.md src/*/*.c
 
 check-unit: $(unit) ## the core's unit tests
 	@tests/unit/run $^
@@ -265,5 +267,5 @@ clean: ## remove everything that was built
 
 help: ## this list
 	@echo 'make [TARGET]... [MODE=release|debug|asan|tsan|fuzz] [V=1]'
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' \
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' \
 	    Makefile

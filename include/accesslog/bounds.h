@@ -135,6 +135,13 @@
  */
 #define BOUNDS_RECEIVE_BYTES (4 * 1024 * 1024)
 
+/*
+ * Read of all inputs together before a scrape is answered or the exporter ends:
+ * 0.2 s of JSON where another process has one of two cores.  It is what all
+ * connections hold, or two queues of datagrams.
+ */
+#define BOUNDS_DRAIN_BYTES (16u * 1024 * 1024)
+
 /* The path of a socket: sun_path of unix(7), less its NUL. */
 #define BOUNDS_SOCKET_PATH_BYTES 107
 
@@ -161,6 +168,12 @@
 /* Finished files of one path that are remembered, should they come back. */
 #define BOUNDS_FINISHED 16
 
+/*
+ * At the start a file that was read before and cannot be opened now is waited
+ * for: its lines may have been shown.  As long as a mount or chmod(1) may take.
+ */
+#define BOUNDS_UNSEEN_MS (60u * 1000)
+
 /* A busy directory is looked at this often, and is quiet after so many. */
 #define BOUNDS_TICK_MS 250
 #define BOUNDS_QUIET_TICKS 8
@@ -185,6 +198,12 @@
 #define BOUNDS_SAVE_MS 5000
 #define BOUNDS_STATE_LOG_BYTES 4194304
 #define BOUNDS_STATE_BUSY_MS 500
+
+/*
+ * At the end it is saved for so long at the most.  A service manager kills after
+ * ten seconds or later, and 100,000 series take less than one.
+ */
+#define BOUNDS_STOP_MS 5000
 
 /* What Retry-After says of a page that waits for the logs to be read again. */
 #define BOUNDS_RETRY_SECONDS 1

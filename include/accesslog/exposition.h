@@ -11,7 +11,7 @@
 #define ACCESSLOG_EXPOSITION_H
 
 #include "accesslog/buf.h"
-#include "accesslog/registry.h"
+#include "accesslog/registry_snapshot.h"
 
 #define EXPOSITION_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 

@@ -23,7 +23,7 @@
  *	             LITERAL " ["
  *
  * Its core ends with the last of request, status and bytes; a line is a
- * request when its core fits (DESIGN.md, section 5).
+ * request when its core fits.
  *
  * Of JSON, the items are fields with their paths, in no order; its core is any
  * of request, status and bytes:
@@ -85,5 +85,11 @@ void format_destroy(struct format *f);
 
 /* Whether some field of the format has this name. */
 bool format_has(const struct format *f, struct str field);
+
+/*
+ * The end of the unit that begins with item i: the items of a field or group
+ * cannot be divided, any other is a unit of its own.
+ */
+size_t format_unit_end(const struct format *f, size_t i);
 
 #endif

@@ -29,4 +29,7 @@ bool format_json_is(struct str text);
 int format_json_create(struct str text, struct format **ret_format,
     struct config_error *reterr) __attribute__((warn_unused_result));
 
+/* Whether this field is in the core: a line is a request that has one. */
+bool format_json_is_core(struct str field);
+
 #endif

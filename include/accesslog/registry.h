@@ -10,7 +10,8 @@
  *	                       (not cumulative)                  (the sum)
  *
  * Series are never removed and their text never moves or changes.  So a scrape
- * copies the cells under the lock and reads the text without it.
+ * copies the cells under the lock (registry_snapshot.h) and reads the text
+ * without it.
  *
  * The only lock in the program.  Everything that changes a value, adds a
  * series or a family, or reads a value needs it held.
@@ -147,8 +148,9 @@ struct registry_family *registry_find_family(const struct registry *r,
  *            copied on creation
  * ret_index  untouched on failure
  *
- * At the family's maximum, or the registry's, a new label set becomes the series whose labels are
- * all `other`, and registry_overflow() counts it; so the total stays right.
+ * At the family's maximum, or the registry's, a new label set becomes the
+ * series whose labels are all `other`, and registry_overflow() counts it; so
+ * the total stays right.
  *
  * Returns 0 or -ENOMEM, the registry unchanged.
  * Thread: registry locked.  Cost: one hash, one probe, no allocation for a
@@ -287,46 +289,5 @@ struct str registry_key(const struct registry_family *f, uint32_t index);
 
 /* When a series was created, in ms since 1970; 0: unknown.  No lock needed. */
 uint64_t registry_created(const struct registry_family *f, uint32_t index);
-
-/* The values of one family at one moment. */
-struct registry_snapshot_family {
-	const struct registry_family *family;
-	uint64_t tag;
-	uint64_t n_overflow;
-	uint32_t n_series;
-	size_t n_cells; /* of one series */
-	const uint64_t *cells; /* n_series times n_cells */
-};
-
-/* The values of all series at one moment. */
-struct registry_snapshot {
-	size_t n_families;
-	struct registry_snapshot_family *families;
-	uint64_t *cells; /* what the families' point into */
-	size_t room; /* for so many cells */
-};
-
-/*
- * Takes the lock, copies the cells, lets it go.
- *
- * ret_snapshot  registry_snapshot_release(); valid as long as the registry
- *
- * Returns 0 or -ENOMEM.
- * Thread: any, registry not locked.  Cost: one copy of all cells.
- */
-int registry_snapshot(struct registry *r,
-    struct registry_snapshot *ret_snapshot) __attribute__((warn_unused_result));
-
-/*
- * As registry_snapshot(), into the memory of an earlier one where that is
- * enough: its pages need not be asked for again, which takes thrice as long as
- * to fill them.
- *
- * s  of registry_snapshot(), or zero; after a failure it is zero
- */
-int registry_snapshot_again(struct registry *r, struct registry_snapshot *s)
-    __attribute__((warn_unused_result));
-
-void registry_snapshot_release(struct registry_snapshot *s);
 
 #endif

@@ -19,7 +19,8 @@
 static void
 tell_failure(const struct crew_log *l)
 {
-	bool has_begun = l->error == -EBADMSG || l->error == -ENODATA;
+	bool has_begun = l->error == -EBADMSG || l->error == -ENODATA ||
+	    l->error == -ERANGE;
 
 	log_event(LOG_ERROR,
 	    has_begun ? "the file cannot be read to its end; what could be "
@@ -101,7 +102,7 @@ print(struct pipeline *p)
 	struct registry_snapshot snapshot;
 	struct buf out;
 	struct str text;
-	int error = registry_snapshot(p->registry, &snapshot);
+	int error = registry_snapshot_take(p->registry, &snapshot);
 
 	if (error)
 		return error;

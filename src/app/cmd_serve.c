@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "accesslog/exposition.h"
 #include "app/config_file.h"
@@ -36,7 +37,8 @@ struct serve {
 	struct inputs *inputs;
 	size_t n_files; /* paths and globs; of the configuration in use */
 	size_t next_n_files;
-	struct rendezvous *rendezvous;
+	struct rendezvous *rendezvous; /* what is in the logs is counted */
+	struct rendezvous *saved; /* and saved */
 	struct rendezvous *reload;
 	bool is_reloaded; /* how it went; guarded by the registry's lock */
 	struct httpd *httpd;
@@ -53,18 +55,6 @@ lock_registry(struct serve *s)
 
 /* On the HTTP thread from here */
 
-/* What is in the logs now is counted when this returns, or time is up. */
-static void
-wait_for_logs(struct serve *s, const struct httpd_request *request)
-{
-	uint32_t wait_ms = BOUNDS_SCRAPE_WAIT_MS;
-
-	if (request->scrape_timeout_ms &&
-	    request->scrape_timeout_ms / 2 < wait_ms)
-		wait_ms = request->scrape_timeout_ms / 2;
-	(void)rendezvous_wait(s->rendezvous, wait_ms);
-}
-
 static int
 take_snapshot(struct serve *s, struct registry_snapshot *ret_snapshot)
 {
@@ -75,7 +65,8 @@ take_snapshot(struct serve *s, struct registry_snapshot *ret_snapshot)
 	lock_registry(s);
 	error = metrics_publish(&p->metrics);
 	registry_unlock(p->registry);
-	return error ? error : registry_snapshot(p->registry, ret_snapshot);
+	return error ? error
+		     : registry_snapshot_take(p->registry, ret_snapshot);
 }
 
 static void
@@ -86,19 +77,55 @@ answer_failure(struct httpd_reply *reply, int error)
 	buf_add_format(&reply->body, "500: %s\n", strerror(-error));
 }
 
-/* Returns whether this is the answer: what was shown before is not here yet. */
-static bool
-answer_replaying(const struct serve *s, struct httpd_reply *reply)
+/* What was shown before is not here yet. */
+static void
+answer_replaying(struct httpd_reply *reply)
 {
-	if (!keeper_is_replaying(&s->keeper))
-		return false;
 	reply->status = 503;
 	reply->content_type = "text/plain; charset=utf-8";
 	reply->retry_after_seconds = BOUNDS_RETRY_SECONDS;
 	buf_add_text(&reply->body,
-	    "503: what was in the logs at an unclean stop is being read "
-	    "again\n");
-	return true;
+	    "503: what has come into the logs since they were saved is being "
+	    "read\n");
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/*
+ * What is in the logs now is counted when this returns, and saved, should they
+ * be gone after a crash; or time is up.  A slow save leaves the counting alone:
+ * whoever comes during it has another, and waits no more for the save.
+ *
+ * Returns whether it can be shown; else there is an answer.
+ */
+static bool
+wait_for_logs(struct serve *s, const struct httpd_request *request,
+    struct httpd_reply *reply)
+{
+	uint32_t wait_ms = BOUNDS_SCRAPE_WAIT_MS;
+	uint64_t began_ms = now_ms(), took_ms;
+
+	if (request->scrape_timeout_ms &&
+	    request->scrape_timeout_ms / 2 < wait_ms)
+		wait_ms = request->scrape_timeout_ms / 2;
+	if (!keeper_is_replaying(&s->keeper) &&
+	    rendezvous_wait(s->rendezvous, wait_ms) && s->keeper.saver) {
+		took_ms = now_ms() - began_ms;
+		if (took_ms < wait_ms)
+			(void)rendezvous_wait(s->saved,
+			    wait_ms - (uint32_t)took_ms);
+	}
+	if (keeper_may_show(&s->keeper))
+		return true;
+	answer_replaying(reply);
+	return false;
 }
 
 static void
@@ -109,9 +136,8 @@ answer_metrics(void *arg, const struct httpd_request *request,
 	struct registry_snapshot snapshot;
 	int error;
 
-	if (answer_replaying(s, reply))
+	if (!wait_for_logs(s, request, reply))
 		return;
-	wait_for_logs(s, request);
 	error = take_snapshot(s, &snapshot);
 	if (error) {
 		answer_failure(reply, error);
@@ -152,9 +178,8 @@ answer_page(void *arg, const struct httpd_request *request,
 	struct paths names;
 	int error;
 
-	if (answer_replaying(s, reply))
+	if (!wait_for_logs(s, request, reply))
 		return;
-	wait_for_logs(s, request);
 	error = copy_names(s, &names);
 	if (error) {
 		answer_failure(reply, error);
@@ -213,8 +238,9 @@ static void
 answer_ready(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
-	(void)request;
-	if (answer_replaying(arg, reply))
+	struct serve *s = arg;
+
+	if (!keeper_may_show(&s->keeper) && !wait_for_logs(s, request, reply))
 		return;
 	reply->content_type = "text/plain; charset=utf-8";
 	buf_add_text(&reply->body, "accesslog_exporter is ready.\n");
@@ -267,20 +293,25 @@ scrape_is_saved(void *arg, int error)
 	struct serve *s = arg;
 
 	(void)error; /* a full disk does not stop a scrape */
-	rendezvous_answer(s->rendezvous);
+	rendezvous_answer(s->saved);
 }
 
-/* What is shown is saved before, should the logs be gone after a crash. */
+static void
+save_came(void *arg)
+{
+	struct serve *s = arg;
+
+	keeper_save(&s->keeper, scrape_is_saved, s);
+}
+
 static void
 logs_are_drained(void *arg)
 {
 	struct serve *s = arg;
 
 	tailer_publish(s->tailer);
-	if (keeper_is_replaying(&s->keeper))
-		keeper_drained(&s->keeper); /* nobody has asked yet */
-	else
-		keeper_save(&s->keeper, scrape_is_saved, s);
+	keeper_drained(&s->keeper);
+	rendezvous_answer(s->rendezvous);
 }
 
 static void
@@ -299,6 +330,15 @@ files_are_finished(void *arg)
 	keeper_file_finished(&s->keeper);
 }
 
+/* Who waits for the loop waits no more. */
+static void
+let_go(struct serve *s)
+{
+	rendezvous_cancel(s->rendezvous);
+	rendezvous_cancel(s->saved);
+	rendezvous_cancel(s->reload);
+}
+
 /* Nothing can come any more: what piped it to us has closed it. */
 static void
 stdin_ended(void *arg)
@@ -308,8 +348,7 @@ stdin_ended(void *arg)
 	if (s->n_files)
 		return;
 	log_event(LOG_INFO, "stopping, because there is no other input", NULL);
-	rendezvous_cancel(s->rendezvous);
-	rendezvous_cancel(s->reload);
+	let_go(s);
 	loop_stop(s->loop);
 }
 
@@ -481,8 +520,7 @@ signal_came(void *arg, int signal_number)
 	log_event(LOG_INFO, "stopping", "signal",
 	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
 	inputs_drain(s->inputs); /* it cannot be read the next time */
-	rendezvous_cancel(s->rendezvous);
-	rendezvous_cancel(s->reload);
+	let_go(s);
 	loop_stop(s->loop);
 }
 
@@ -644,6 +682,9 @@ set_up(struct serve *s)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
 		    &s->rendezvous);
 	if (!error)
+		error = rendezvous_create(loop_uv(s->loop), save_came, s,
+		    &s->saved);
+	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), reload_came, s,
 		    &s->reload);
 	if (!s->options->has_lifecycle || !s->options->config_file)
@@ -657,10 +698,8 @@ set_up(struct serve *s)
 static void
 stop_serving(struct serve *s)
 {
-	if (s->rendezvous)
-		rendezvous_cancel(s->rendezvous);
-	if (s->reload)
-		rendezvous_cancel(s->reload);
+	if (s->httpd)
+		let_go(s); /* all of them are there: it was made last */
 	httpd_destroy(s->httpd);
 	s->httpd = NULL;
 }
@@ -671,6 +710,7 @@ take_down(struct serve *s)
 {
 	stop_serving(s);
 	rendezvous_destroy(s->reload);
+	rendezvous_destroy(s->saved);
 	rendezvous_destroy(s->rendezvous);
 	keeper_release(&s->keeper);
 	inputs_destroy(s->inputs);
@@ -692,7 +732,7 @@ cmd_serve_run(const struct options *o)
 	(void)signal(SIGXFSZ, SIG_IGN); /* as a full disk: write(2) says so */
 	raise_descriptor_limit();
 	error = set_up(&s);
-	exit_code = error == -EINVAL ? 2 : 1; /* it and -EBUSY were told */
+	exit_code = error == -EINVAL ? 2 : 1; /* it, -EBUSY, -EAGAIN: told */
 	if (!error) {
 		exit_code = listen_everywhere(&s);
 		if (!exit_code) {
@@ -705,10 +745,12 @@ cmd_serve_run(const struct options *o)
 			/* What it ends with is to be saved as well. */
 			inputs_destroy(s.inputs);
 			s.inputs = NULL;
-			keeper_finish(&s.keeper);
+			/* As after a crash: what was saved last counts. */
+			if (!keeper_finish(&s.keeper))
+				_exit(1);
 		}
 	}
-	if (error && error != -EINVAL && error != -EBUSY)
+	if (error && error != -EINVAL && error != -EBUSY && error != -EAGAIN)
 		log_event(LOG_ERROR, "serve has failed", "error",
 		    strerror(-error), NULL);
 	take_down(&s);

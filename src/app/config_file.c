@@ -54,6 +54,28 @@ config_file_load(const char *path, struct config **ret_config,
 	return error;
 }
 
+/* Standard input, that is the configuration, cannot be a source in it too. */
+static int
+check_stdin(const struct config *c, struct config_error *reterr)
+{
+	size_t i, j;
+
+	for (i = 0; i < c->n_sources; i++) {
+		const struct config_source *source = &c->sources[i];
+
+		for (j = 0; j < source->n_paths; j++) {
+			if (strcmp(source->paths[j], "-") != 0)
+				continue;
+			(void)config_error_set(reterr, 0, 0,
+			    "standard input is the configuration already; "
+			    "write --config.file=FILE");
+			config_error_locate(reterr, source->path_places[j]);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
 /* Whether file i of the command line stands there a second time. */
 static bool
 was_given_before(const struct options *o, size_t i)
@@ -81,6 +103,8 @@ config_file_compose(const struct options *o, struct config **ret_config,
 		return error;
 	if (o->n_files)
 		config_clear_sources(c);
+	else if (o->config_file && !strcmp(o->config_file, "-"))
+		error = check_stdin(c, reterr);
 	for (i = 0; i < o->n_files && !error; i++) {
 		if (!was_given_before(o, i))
 			error = config_add_source(c, o->files[i], o->format);

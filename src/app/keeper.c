@@ -70,6 +70,15 @@ tell_holder(const struct state *s, const char *directory)
 }
 
 static void
+tell_unread(const struct state *s, int error)
+{
+	(void)fprintf(stderr,
+	    "accesslog_exporter: the state %s cannot be read: %s (%s); it is "
+	    "left as it is, and counters do not begin anew while it is there\n",
+	    state_path(s), strerror(-error), state_reason(s));
+}
+
+static void
 tell_loaded(const struct keeper *k)
 {
 	const struct state_loaded *l = &k->loaded;
@@ -93,7 +102,8 @@ load(struct keeper *k)
 	int error = state_load(k->state, p->registry, &k->loaded);
 	int init_error;
 
-	if (!error || error == -EBUSY || error == -ENOMEM)
+	if (!error || error == -EBUSY || error == -ENOMEM ||
+	    state_is_unread(k->state))
 		return error;
 	pipeline_release(p);
 	init_error = pipeline_init(p);
@@ -110,6 +120,7 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	int error;
 
 	k->pipeline = p;
+	atomic_init(&k->is_drained, true);
 	if (!is_wanted(o))
 		return 0;
 	directory = directory_of(o);
@@ -119,14 +130,21 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	if (error)
 		goto free_directory;
 	error = load(k);
-	if (error == -EBUSY)
+	if (error == -EBUSY) {
 		tell_holder(k->state, directory);
-	if (error == -EBUSY || error == -ENOMEM || !p->registry)
+	} else if (error && error != -ENOMEM && p->registry &&
+	    state_is_unread(k->state)) {
+		tell_unread(k->state, error);
+		error = -EAGAIN;
+	}
+	if (error == -EBUSY || error == -EAGAIN || error == -ENOMEM ||
+	    !p->registry)
 		goto free_directory;
 	tell(k, error);
 	tell_loaded(k);
 	atomic_init(&k->is_replaying,
 	    k->loaded.is_found && !k->loaded.is_clean);
+	atomic_init(&k->is_drained, !k->loaded.is_found);
 	error = 0;
 
 free_directory:
@@ -203,7 +221,7 @@ keeper_begin(struct keeper *k)
 	error = k->error ? k->error : state_begin(k->state);
 	tell(k, error);
 	saver_request(k->saver, first_is_saved, k);
-	if (keeper_is_replaying(k))
+	if (!keeper_may_show(k))
 		tailer_drain(k->tailer);
 }
 
@@ -213,9 +231,16 @@ keeper_is_replaying(const struct keeper *k)
 	return atomic_load(&k->is_replaying);
 }
 
+bool
+keeper_may_show(const struct keeper *k)
+{
+	return atomic_load(&k->is_drained);
+}
+
 void
 keeper_drained(struct keeper *k)
 {
+	atomic_store(&k->is_drained, true);
 	if (!keeper_is_replaying(k))
 		return;
 	atomic_store(&k->is_replaying, false);
@@ -253,11 +278,15 @@ keeper_save(struct keeper *k, saver_done_fn done, void *arg)
 		done(arg, 0);
 }
 
-void
+bool
 keeper_finish(struct keeper *k)
 {
-	if (k->saver)
-		saver_finish(k->saver, !keeper_is_replaying(k));
+	if (!k->saver || saver_finish(k->saver, keeper_may_show(k)))
+		return true;
+	log_event(LOG_ERROR,
+	    "ending without the last save, which takes too long", "file",
+	    state_path(k->state), NULL);
+	return false;
 }
 
 void

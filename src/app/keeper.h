@@ -7,7 +7,7 @@
  *	keeper_begin()   after it
  *	keeper_finish()  when nothing is shown any more
  *
- * Thread: the loop thread, but keeper_is_replaying().
+ * Thread: the loop thread, but keeper_is_replaying() and keeper_may_show().
  */
 #ifndef ACCESSLOG_KEEPER_H
 #define ACCESSLOG_KEEPER_H
@@ -30,15 +30,18 @@ struct keeper {
 	struct state_loaded loaded;
 	int error; /* of the state, as it was told */
 	atomic_bool is_replaying;
+	atomic_bool is_drained; /* what was in the files is counted */
 };
 
 /*
- * Loads the series of what was saved.  A state that cannot be used is told,
- * and is no failure.
+ * Loads the series of what was saved.  A directory that cannot be used, or a
+ * file that is torn, is told, and is no failure.  A state that cannot be read
+ * now is one: it may be good, and counters must not begin below it.
  *
  * p  has no configuration yet; it is made anew where it has to be
  *
- * Returns 0; -EBUSY, told: another process has it; -ENOMEM; -Exxx of p.
+ * Returns 0; -EBUSY, told: another process has it; -EAGAIN, told: it cannot be
+ * read; -ENOMEM; -Exxx of p.
  */
 int keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
     __attribute__((warn_unused_result));
@@ -47,14 +50,24 @@ int keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 int keeper_start(struct keeper *k, struct loop *loop, struct tailer *tailer)
     __attribute__((warn_unused_result));
 
-/* Following begins; after an unclean stop what is in the files is drained. */
+/*
+ * Following begins; what is in the files is drained, also after a clean stop:
+ * the life after that may have shown more, and not have been able to save even
+ * that it began.  So whatever has grown is replayed.
+ */
 void keeper_begin(struct keeper *k);
 
 /*
- * Whether counters may be below what was shown before the start, and so must
- * not be shown.  Thread: any.
+ * Whether counters are likely to be below what was shown before the start: there
+ * is no use in waiting for a moment.  Thread: any.
  */
 bool keeper_is_replaying(const struct keeper *k);
+
+/*
+ * Whether they are not.  Until that is known, which after a clean stop is soon,
+ * they must not be shown.  Thread: any.
+ */
+bool keeper_may_show(const struct keeper *k);
 
 /* The tailer has drained all files. */
 void keeper_drained(struct keeper *k);
@@ -71,8 +84,11 @@ void keeper_file_finished(struct keeper *k);
  */
 void keeper_save(struct keeper *k, saver_done_fn done, void *arg);
 
-/* The last save, unless it never began. */
-void keeper_finish(struct keeper *k);
+/*
+ * The last save, unless it never began.  Returns false where it took too long,
+ * told: it is still under way, and the process has to end as it is.
+ */
+bool keeper_finish(struct keeper *k) __attribute__((warn_unused_result));
 
 /* After keeper_finish(), before the tailer goes. */
 void keeper_release(struct keeper *k);

@@ -5,7 +5,7 @@
 #define ACCESSLOG_PAGE_H
 
 #include "accesslog/buf.h"
-#include "accesslog/registry.h"
+#include "accesslog/registry_snapshot.h"
 
 /*
  * sources         the arguments, n_sources of them; the first hundred are shown

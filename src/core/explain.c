@@ -9,16 +9,6 @@
 /* More of a piece than this is not shown. */
 #define SHOWN_BYTES 60
 
-/* The end of the unit that begins at item i and cannot be divided. */
-static size_t
-unit_end(const struct format *f, size_t i)
-{
-	do
-		i++;
-	while (i < f->n_items && f->items[i].depth > 0);
-	return i;
-}
-
 /*
  * The most units of the core that fit.  Where so many fit, fewer do as well,
  * so the border is found by halving.
@@ -66,7 +56,7 @@ add_shown(struct buf *out, struct str text)
 static const struct format_item *
 field_at(const struct format *f, size_t i)
 {
-	size_t end = i < f->n_items ? unit_end(f, i) : i;
+	size_t end = i < f->n_items ? format_unit_end(f, i) : i;
 
 	for (; i < end; i++) {
 		if (f->items[i].kind == FORMAT_OPEN)
@@ -208,7 +198,7 @@ explain_line(const struct format *format, struct str line, struct explain *ret,
 	if (!ends)
 		return -ENOMEM;
 	while (i < format->n_core) {
-		i = unit_end(format, i);
+		i = format_unit_end(format, i);
 		ends[n_ends++] = i;
 	}
 	error = find_border(format, line, ends, n_ends, &e);

@@ -216,3 +216,12 @@ format_has(const struct format *f, struct str field)
 	}
 	return false;
 }
+
+size_t
+format_unit_end(const struct format *f, size_t i)
+{
+	do
+		i++;
+	while (i < f->n_items && f->items[i].depth > 0);
+	return i;
+}

@@ -155,15 +155,6 @@ read_mapping(struct reader *r, struct mapping *ret_mapping)
 	return 0;
 }
 
-static bool
-in_core(struct str field)
-{
-	return str_equal(field, STR("request")) ||
-	    str_equal(field, STR("status")) ||
-	    str_equal(field, STR("body_bytes_sent")) ||
-	    str_equal(field, STR("bytes_sent"));
-}
-
 static int
 build(struct format *f, struct config_error *reterr)
 {
@@ -192,7 +183,7 @@ build(struct format *f, struct config_error *reterr)
 		item[2] = (struct format_item){ FORMAT_CLOSE, 0, 0, m.column,
 			STR("") };
 		f->n_items += ITEMS_A_FIELD;
-		has_core |= in_core(m.field);
+		has_core |= format_json_is_core(m.field);
 	}
 	f->n_core = f->n_items;
 	if (!has_core)
@@ -226,4 +217,13 @@ format_json_create(struct str text, struct format **ret_format,
 	}
 	*ret_format = f;
 	return 0;
+}
+
+bool
+format_json_is_core(struct str field)
+{
+	return str_equal(field, STR("request")) ||
+	    str_equal(field, STR("status")) ||
+	    str_equal(field, STR("body_bytes_sent")) ||
+	    str_equal(field, STR("bytes_sent"));
 }

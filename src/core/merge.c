@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "accesslog/bounds.h"
+#include "accesslog/registry_snapshot.h"
 
 /* One series of one registry. */
 struct place {
@@ -128,7 +129,8 @@ merge_registries(struct registry *to, struct registry *const from[], size_t n)
 	int error = snapshots ? 0 : -ENOMEM;
 
 	while (n_taken < n && !error) {
-		error = registry_snapshot(from[n_taken], &snapshots[n_taken]);
+		error = registry_snapshot_take(from[n_taken],
+		    &snapshots[n_taken]);
 		n_taken += !error;
 	}
 	if (!error) {

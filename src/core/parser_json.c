@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "accesslog/format_json.h"
 #include "accesslog/json.h"
 
 /* A path that leads to a field. */
@@ -25,15 +26,6 @@ struct parser_json {
 	struct json_plain plain[BOUNDS_FIELDS]; /* numbers without exponents */
 };
 
-static bool
-in_core(struct str field)
-{
-	return str_equal(field, STR("request")) ||
-	    str_equal(field, STR("status")) ||
-	    str_equal(field, STR("body_bytes_sent")) ||
-	    str_equal(field, STR("bytes_sent"));
-}
-
 int
 parser_json_create(const struct format *format, const struct fields *wanted,
     struct parser_json **ret_parser)
@@ -52,7 +44,7 @@ parser_json_create(const struct format *format, const struct fields *wanted,
 		if (item->kind != FORMAT_OPEN)
 			continue;
 		s.slot = fields_find(wanted, item->text);
-		s.in_core = in_core(item->text);
+		s.in_core = format_json_is_core(item->text);
 		if (s.slot == FIELDS_NO_SLOT && !s.in_core)
 			continue;
 		assert(p->n_sources < BOUNDS_JSON_PATHS);

@@ -116,16 +116,6 @@ write_delimiter(struct writer *w, size_t i)
 	buf_add_char(&w->out, ')');
 }
 
-/* The end of the unit of items [i, end) that cannot be divided. */
-static size_t
-unit_end(const struct format *f, size_t i)
-{
-	do
-		i++;
-	while (i < f->n_items && f->items[i].depth > 0);
-	return i;
-}
-
 static bool
 unit_is_wanted(const struct writer *w, size_t from, size_t to)
 {
@@ -146,7 +136,7 @@ write_tail(struct writer *w, bool with_rest)
 	size_t i = done;
 
 	while (i < f->n_items) {
-		size_t end = unit_end(f, i);
+		size_t end = format_unit_end(f, i);
 
 		if (unit_is_wanted(w, i, end)) {
 			buf_add_text(&w->out, "(?>");

@@ -2,91 +2,12 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "accesslog/bounds.h"
-#include "accesslog/buf.h"
 #include "accesslog/labels.h"
-
-/*
- * Series are kept in blocks of doubling size that never move, so that a reader
- * of their text needs no lock:
- *
- *	block 0: 16 series | block 1: 32 | block 2: 64 | ...
- */
-#define FIRST_BLOCK 16u
-#define BLOCKS 28
-
-#define EMPTY_SLOT UINT32_MAX
-
-struct series {
-	uint64_t hash;
-	uint64_t created_ms; /* since 1970 */
-	char *text; /* owned: the key, then the label text */
-	uint32_t key_len;
-	uint32_t text_len;
-};
-
-struct registry_family {
-	struct registry_spec spec; /* owned copies */
-	struct registry *registry;
-	bool is_retired;
-	uint64_t tag;
-	size_t n_cells;
-	uint32_t n_series;
-	uint32_t other; /* the series `other`, or EMPTY_SLOT */
-	uint64_t n_overflow;
-	struct series *series[BLOCKS];
-	uint64_t *cells[BLOCKS];
-	uint32_t *table; /* indexes of series, open addressing */
-	uint32_t table_size; /* a power of two, at least twice n_series */
-	struct buf key; /* of the last lookup */
-	uint64_t key_hash;
-	struct buf text; /* scratch of a new series */
-};
-
-struct registry {
-	pthread_mutex_t lock;
-	uint64_t hash_seed;
-	uint64_t now_ms; /* since 1970 */
-	size_t n_bytes; /* of the series of limited families */
-	size_t max_bytes;
-	size_t n_families;
-	struct registry_family *families[BOUNDS_FAMILIES];
-};
-
-/* Block and place of an index: i + 16 lies in [16 << b, 32 << b). */
-static unsigned
-block_of(uint32_t index, uint32_t *ret_place)
-{
-	uint32_t i = index + FIRST_BLOCK;
-	unsigned b = (unsigned)(31 - __builtin_clz(i)) - 4;
-
-	*ret_place = i - (FIRST_BLOCK << b);
-	return b;
-}
-
-static struct series *
-series_at(const struct registry_family *f, uint32_t index)
-{
-	uint32_t place;
-	unsigned b = block_of(index, &place);
-
-	return &f->series[b][place];
-}
-
-static uint64_t *
-cells_at(const struct registry_family *f, uint32_t index)
-{
-	uint32_t place;
-	unsigned b = block_of(index, &place);
-
-	return f->cells[b] + place * f->n_cells;
-}
+#include "registry_family.h"
 
 int
 registry_create(uint64_t hash_seed, struct registry **ret_registry)
@@ -121,16 +42,7 @@ spec_release(struct registry_spec *s)
 static void
 family_destroy(struct registry_family *f)
 {
-	uint32_t i;
-	unsigned b;
-
-	for (i = 0; i < f->n_series; i++)
-		free(series_at(f, i)->text);
-	for (b = 0; b < BLOCKS; b++) {
-		free(f->series[b]);
-		free(f->cells[b]);
-	}
-	free(f->table);
+	series_release(&f->table);
 	buf_release(&f->key);
 	buf_release(&f->text);
 	spec_release(&f->spec);
@@ -279,8 +191,9 @@ create_family(struct registry *r, const struct registry_spec *spec,
 		return -ENOMEM;
 	f->registry = r;
 	f->is_retired = true;
-	f->other = EMPTY_SLOT;
-	f->n_cells = spec->type == REGISTRY_HISTOGRAM ? spec->n_bounds + 3 : 2;
+	f->other = SERIES_NONE;
+	series_init(&f->table,
+	    spec->type == REGISTRY_HISTOGRAM ? spec->n_bounds + 3 : 2);
 	/* Escaping doubles a value at most; names are bounded by their use. */
 	buf_init(&f->text, SIZE_MAX / 2);
 	buf_init(&f->key, BOUNDS_LABELS * (BOUNDS_LABEL_VALUE_MOST_BYTES + 2));
@@ -371,89 +284,14 @@ make_key(struct registry_family *f, const struct str values[])
 	return buf_status(&f->key);
 }
 
-/* The place in the table of this key, or the empty one where it would go. */
-static uint32_t
-probe(const struct registry_family *f, uint64_t hash, struct str key)
-{
-	uint32_t mask = f->table_size - 1;
-	uint32_t at = (uint32_t)hash & mask;
-
-	for (;; at = (at + 1) & mask) {
-		const struct series *s;
-
-		if (f->table[at] == EMPTY_SLOT)
-			return at;
-		s = series_at(f, f->table[at]);
-		if (s->hash == hash &&
-		    str_equal(str_of(s->text, s->key_len), key))
-			return at;
-	}
-}
-
-static int
-grow_table(struct registry_family *f)
-{
-	uint32_t size = f->table_size ? f->table_size * 2 : 2 * FIRST_BLOCK;
-	uint32_t *table;
-	uint32_t i;
-
-	if (f->n_series + 1 <= f->table_size / 2)
-		return 0;
-	table = malloc(size * sizeof(*table));
-	if (!table)
-		return -ENOMEM;
-	memset(table, 0xFF, size * sizeof(*table));
-	for (i = 0; i < f->n_series; i++) {
-		uint32_t at = (uint32_t)series_at(f, i)->hash & (size - 1);
-
-		while (table[at] != EMPTY_SLOT)
-			at = (at + 1) & (size - 1);
-		table[at] = i;
-	}
-	free(f->table);
-	f->table = table;
-	f->table_size = size;
-	return 0;
-}
-
-static int
-grow_blocks(struct registry_family *f)
-{
-	uint32_t place;
-	unsigned b = block_of(f->n_series, &place);
-	size_t n = (size_t)FIRST_BLOCK << b;
-
-	if (!f->series[b])
-		f->series[b] = calloc(n, sizeof(*f->series[b]));
-	if (!f->cells[b])
-		f->cells[b] = calloc(n, f->n_cells * sizeof(*f->cells[b]));
-	return f->series[b] && f->cells[b] ? 0 : -ENOMEM;
-}
-
-/* What one series takes, but for the unused rest of its block. */
-static size_t
-series_bytes(const struct registry_family *f, const struct series *s)
-{
-	return sizeof(*s) + s->key_len + s->text_len +
-	    f->n_cells * sizeof(uint64_t);
-}
-
 /* Adds the series of f->key. */
 static int
-add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
+add_series(struct registry_family *f, uint32_t *ret_index)
 {
 	struct str key = buf_str(&f->key);
 	struct buf *text = &f->text;
-	struct series *s;
-	char *copy = NULL;
 	size_t i, at = 0;
 	int error;
-
-	error = grow_table(f);
-	if (!error)
-		error = grow_blocks(f);
-	if (error)
-		return error;
 
 	buf_clear(text);
 	buf_add(text, key);
@@ -470,26 +308,14 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 		at += 2 + len;
 	}
 	error = buf_status(text);
+	if (!error)
+		error = series_add(&f->table, f->key_hash, buf_str(text),
+		    key.len, ret_index);
 	if (error)
 		return error;
-	/* Just as long as it is: a buf would take twice the memory in all. */
-	if (text->len) {
-		copy = malloc(text->len);
-		if (!copy)
-			return -ENOMEM;
-		memcpy(copy, text->data, text->len);
-	}
-
-	s = series_at(f, f->n_series);
-	s->hash = hash;
-	s->created_ms = f->registry->now_ms;
-	s->key_len = (uint32_t)key.len;
-	s->text_len = (uint32_t)(text->len - key.len);
-	s->text = copy;
+	series_at(&f->table, *ret_index)->created_ms = f->registry->now_ms;
 	if (f->spec.is_limited)
-		f->registry->n_bytes += series_bytes(f, s);
-	f->table[probe(f, hash, key)] = f->n_series;
-	*ret_index = f->n_series++;
+		f->registry->n_bytes += series_bytes(&f->table, *ret_index);
 	return 0;
 }
 
@@ -497,24 +323,21 @@ add_series(struct registry_family *f, uint64_t hash, uint32_t *ret_index)
 static int
 find_or_add(struct registry_family *f, bool may_add, uint32_t *ret_index)
 {
-	if (f->table_size) {
-		uint32_t at = probe(f, f->key_hash, buf_str(&f->key));
+	uint32_t index = series_find(&f->table, f->key_hash, buf_str(&f->key));
 
-		if (f->table[at] != EMPTY_SLOT) {
-			*ret_index = f->table[at];
-			return 0;
-		}
-	}
-	return may_add ? add_series(f, f->key_hash, ret_index) : -ENOENT;
+	if (index == SERIES_NONE)
+		return may_add ? add_series(f, ret_index) : -ENOENT;
+	*ret_index = index;
+	return 0;
 }
 
 /* One place is kept for `other`, which is made when it is needed. */
 static bool
 has_room(const struct registry_family *f)
 {
-	uint32_t room = f->spec.max_series - (f->other == EMPTY_SLOT);
+	uint32_t room = f->spec.max_series - (f->other == SERIES_NONE);
 
-	return f->n_series < room &&
+	return f->table.n_series < room &&
 	    (!f->spec.is_limited ||
 		f->registry->n_bytes < f->registry->max_bytes);
 }
@@ -527,9 +350,9 @@ find_other(struct registry_family *f, bool may_add)
 	size_t i;
 	int error;
 
-	if (f->other != EMPTY_SLOT)
+	if (f->other != SERIES_NONE)
 		return 0;
-	for (i = 0; i < f->spec.n_labels; i++)
+	for (i = 0; i < BOUNDS_LABELS; i++)
 		others[i] = LABELS_OTHER;
 	error = make_key(f, others);
 	return error ? error : find_or_add(f, may_add, &f->other);
@@ -604,7 +427,7 @@ int
 registry_restore_series(struct registry_family *f, const struct str values[],
     const uint64_t cells[], uint64_t unix_ms)
 {
-	uint32_t n_before = f->n_series;
+	uint32_t n_before = f->table.n_series;
 	uint32_t index;
 	int error = make_key(f, values);
 
@@ -612,10 +435,11 @@ registry_restore_series(struct registry_family *f, const struct str values[],
 		error = find_or_add(f, true, &index);
 	if (error)
 		return error;
-	if (f->n_series == n_before)
+	if (f->table.n_series == n_before)
 		return -EEXIST;
-	series_at(f, index)->created_ms = unix_ms;
-	memcpy(cells_at(f, index), cells, f->n_cells * sizeof(*cells));
+	series_at(&f->table, index)->created_ms = unix_ms;
+	memcpy(series_cells(&f->table, index), cells,
+	    f->table.n_cells * sizeof(*cells));
 	return 0;
 }
 
@@ -643,8 +467,8 @@ registry_forget_restored(struct registry *r)
 			r->families[n++] = f;
 			continue;
 		}
-		for (j = 0; f->spec.is_limited && j < f->n_series; j++)
-			r->n_bytes -= series_bytes(f, series_at(f, j));
+		for (j = 0; f->spec.is_limited && j < f->table.n_series; j++)
+			r->n_bytes -= series_bytes(&f->table, j);
 		family_destroy(f);
 	}
 	r->n_families = n;
@@ -653,26 +477,26 @@ registry_forget_restored(struct registry *r)
 void
 registry_add(struct registry_family *f, uint32_t index, struct decimal delta)
 {
-	registry_cells_add(cells_at(f, index), delta);
+	registry_cells_add(series_cells(&f->table, index), delta);
 }
 
 void
 registry_set(struct registry_family *f, uint32_t index, struct decimal value)
 {
-	registry_cells_set(cells_at(f, index), value);
+	registry_cells_set(series_cells(&f->table, index), value);
 }
 
 void
 registry_observe(struct registry_family *f, uint32_t index,
     struct decimal value)
 {
-	registry_cells_observe(f, cells_at(f, index), value);
+	registry_cells_observe(f, series_cells(&f->table, index), value);
 }
 
 uint64_t *
 registry_cells(const struct registry_family *f, uint32_t index)
 {
-	return cells_at(f, index);
+	return series_cells(&f->table, index);
 }
 
 void
@@ -692,8 +516,8 @@ void
 registry_add_cells(struct registry_family *f, uint32_t index,
     const uint64_t cells[])
 {
-	uint64_t *to = cells_at(f, index);
-	size_t n_buckets = f->n_cells - 2;
+	uint64_t *to = series_cells(&f->table, index);
+	size_t n_buckets = f->table.n_cells - 2;
 	size_t i;
 
 	if (f->spec.type == REGISTRY_GAUGE)
@@ -708,7 +532,7 @@ registry_add_cells(struct registry_family *f, uint32_t index,
 uint32_t
 registry_n_series(const struct registry_family *f)
 {
-	return f->n_series;
+	return f->table.n_series;
 }
 
 uint64_t
@@ -726,7 +550,7 @@ registry_spec(const struct registry_family *f)
 struct str
 registry_text(const struct registry_family *f, uint32_t index)
 {
-	const struct series *s = series_at(f, index);
+	const struct series *s = series_at(&f->table, index);
 
 	if (!s->text)
 		return STR(""); /* the family has no labels */
@@ -736,7 +560,7 @@ registry_text(const struct registry_family *f, uint32_t index)
 struct str
 registry_key(const struct registry_family *f, uint32_t index)
 {
-	const struct series *s = series_at(f, index);
+	const struct series *s = series_at(&f->table, index);
 
 	return s->text ? str_of(s->text, s->key_len) : STR("");
 }
@@ -744,13 +568,13 @@ registry_key(const struct registry_family *f, uint32_t index)
 uint64_t
 registry_created(const struct registry_family *f, uint32_t index)
 {
-	return series_at(f, index)->created_ms;
+	return series_at(&f->table, index)->created_ms;
 }
 
 struct str
 registry_value(const struct registry_family *f, uint32_t index, size_t label)
 {
-	const char *key = series_at(f, index)->text;
+	const char *key = series_at(&f->table, index)->text;
 
 	for (;; label--) {
 		size_t len = (size_t)(unsigned char)key[0] << 8 |
@@ -760,120 +584,6 @@ registry_value(const struct registry_family *f, uint32_t index, size_t label)
 			return str_of(key + 2, len);
 		key += 2 + len;
 	}
-}
-
-/* Copies the cells of a family, block by block, into one array. */
-static uint64_t *
-copy_cells(const struct registry_family *f, uint64_t *to)
-{
-	size_t left = f->n_series;
-	unsigned b;
-
-	for (b = 0; left; b++) {
-		size_t in_block = (size_t)FIRST_BLOCK << b;
-		size_t n = left < in_block ? left : in_block;
-
-		memcpy(to, f->cells[b], n * f->n_cells * sizeof(*to));
-		to += n * f->n_cells;
-		left -= n;
-	}
-	return to;
-}
-
-/* Of the families that are shown. */
-static size_t
-count_cells(const struct registry *r)
-{
-	size_t n = 0;
-	size_t i;
-
-	for (i = 0; i < r->n_families; i++) {
-		const struct registry_family *f = r->families[i];
-
-		if (!f->is_retired)
-			n += f->n_series * f->n_cells;
-	}
-	return n;
-}
-
-/*
- * Memory that the system has given already: to be given a page takes thrice as
- * long as to fill it, and the lock need not be held for that.
- */
-static uint64_t *
-allocate_cells(size_t n)
-{
-	uint64_t *cells = reallocarray(NULL, n, sizeof(*cells));
-	volatile uint64_t *touched = cells;
-	size_t i;
-
-	for (i = 0; cells && i < n; i += 4096 / sizeof(*cells))
-		touched[i] = 0;
-	return cells;
-}
-
-static void
-fill_snapshot(const struct registry *r, struct registry_snapshot *s)
-{
-	uint64_t *next = s->cells;
-	size_t i;
-
-	s->n_families = 0;
-	for (i = 0; i < r->n_families; i++) {
-		const struct registry_family *f = r->families[i];
-
-		if (f->is_retired)
-			continue;
-		s->families[s->n_families++] =
-		    (struct registry_snapshot_family){ f, f->tag, f->n_overflow,
-			    f->n_series, f->n_cells, next };
-		next = copy_cells(f, next);
-	}
-}
-
-int
-registry_snapshot(struct registry *r, struct registry_snapshot *ret_snapshot)
-{
-	struct registry_snapshot s = { 0 };
-	int error = registry_snapshot_again(r, &s);
-
-	if (!error)
-		*ret_snapshot = s;
-	return error;
-}
-
-int
-registry_snapshot_again(struct registry *r, struct registry_snapshot *s)
-{
-	for (;;) {
-		size_t n_cells;
-
-		registry_lock(r);
-		n_cells = count_cells(r);
-		if (s->families && n_cells <= s->room)
-			break;
-		registry_unlock(r);
-		registry_snapshot_release(s);
-		/* With some to spare for what is added until the next. */
-		s->room = n_cells + n_cells / 8 + 64;
-		s->families = calloc(BOUNDS_FAMILIES, sizeof(*s->families));
-		s->cells = allocate_cells(s->room);
-		if (!s->families || !s->cells) {
-			registry_snapshot_release(s);
-			return -ENOMEM;
-		}
-	}
-	fill_snapshot(r, s);
-	registry_unlock(r);
-	return 0;
-}
-
-void
-registry_snapshot_release(struct registry_snapshot *s)
-{
-	free(s->cells);
-	free(s->families);
-	*s = (struct registry_snapshot){ 0 };
 }
 
 uint64_t

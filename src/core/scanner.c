@@ -50,16 +50,6 @@ struct scanner {
 
 /* Compiling */
 
-/* The end of the unit that begins with item i. */
-static size_t
-unit_end(const struct format *f, size_t i)
-{
-	do
-		i++;
-	while (i < f->n_items && f->items[i].depth > 0);
-	return i;
-}
-
 /* The expression of items [i, end), written as in the library. */
 static void
 write_expression(const struct format *f, size_t i, size_t end, struct buf *out)
@@ -176,7 +166,7 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 		return -ENOTSUP;
 	*step = (struct step){ .may_be_empty = true, .dash = UINT32_MAX };
 	if (f->items[from].kind != FORMAT_LITERAL)
-		*i = unit_end(f, from);
+		*i = format_unit_end(f, from);
 	if (*i < end && f->items[*i].kind == FORMAT_LITERAL) {
 		struct str literal = f->items[*i].text;
 
@@ -192,9 +182,10 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 	buf_init(&out, 2 * f->text.len + f->n_items);
 	if (f->items[from].kind == FORMAT_OPEN) {
 		slot = fields_find(wanted, f->items[from].text);
-		write_expression(f, from + 1, unit_end(f, from) - 1, &out);
+		write_expression(f, from + 1, format_unit_end(f, from) - 1,
+		    &out);
 	} else {
-		write_expression(f, from, unit_end(f, from), &out);
+		write_expression(f, from, format_unit_end(f, from), &out);
 	}
 	error = buf_status(&out);
 	if (!error)
@@ -379,10 +370,15 @@ value_end(const struct step *step, const char *p, const char *end)
 	return NULL;
 }
 
-/* What the steps find: a value each, of the first n. */
+/*
+ * What the steps find: a value each, of the first n.  Where it begins and where
+ * it ends are apart, so that each is read back as it was written: in one load
+ * of both the processor would wait until both stores are done.
+ */
 struct finding {
 	size_t n;
-	struct str values[MAX_STEPS];
+	const char *from[MAX_STEPS];
+	const char *to[MAX_STEPS];
 	const char *rest; /* what follows them */
 };
 
@@ -400,7 +396,8 @@ find_near(const struct scanner *s, const char *end, struct finding *f)
 		    !str_starts_with(str_of(to, (size_t)(end - to)),
 			step->literal))
 			return false;
-		f->values[f->n] = str_of(from, (size_t)(to - from));
+		f->from[f->n] = from;
+		f->to[f->n] = to;
 		f->rest = to + step->literal.len;
 	}
 	return true;
@@ -466,11 +463,11 @@ find_far(const struct scanner *s, const char *end, struct finding *f)
 {
 	const struct step *step = s->steps;
 	const struct step *last = step + s->n_steps;
-	struct str *value = f->values;
+	size_t i = 0;
 	const char *from = f->rest;
 	const char *far = end - from > FAR ? end - FAR : from;
 
-	for (; step < last && from < far; step++) {
+	for (; step < last && from < far; step++, i++) {
 		const char *to = value_end_far(step, from, far);
 		uint64_t front;
 
@@ -481,10 +478,11 @@ find_far(const struct scanner *s, const char *end, struct finding *f)
 			break;
 		if (step->conditions && !meets(step, from, to, end))
 			break;
-		*value++ = str_of(from, (size_t)(to - from));
+		f->from[i] = from;
+		f->to[i] = to;
 		from = to + step->literal.len;
 	}
-	f->n = (size_t)(step - s->steps);
+	f->n = i;
 	f->rest = from;
 }
 
@@ -511,7 +509,11 @@ scanner_match(const struct scanner *s, struct str line, struct str values[])
 	find_far(s, line.data + line.len, &f);
 	if (f.n < s->n_steps && !find_near(s, line.data + line.len, &f))
 		return false;
-	for (i = 0; i < s->n_captures; i++)
-		values[s->captures[i].slot] = f.values[s->captures[i].step];
+	for (i = 0; i < s->n_captures; i++) {
+		const char *from = f.from[s->captures[i].step];
+		const char *to = f.to[s->captures[i].step];
+
+		values[s->captures[i].slot] = str_of(from, (size_t)(to - from));
+	}
 	return true;
 }

@@ -289,6 +289,7 @@ file_seek_end(struct file *f)
 	/* The end of a line that is too long is no line. */
 	f->stream.lines.in_long_line = !newline && f->known.offset > 0;
 	read_anchor(f);
+	file_note_head(f);
 }
 
 static bool
@@ -464,15 +465,18 @@ skip_hole(struct file *f)
  * One buffer.  What stands before the offset is read along with it and proves,
  * in the same system call, that the rest is what follows.
  *
- *	| anchor | unread ...                |
+ *	| before | unread ...                |
  *	         ^ known.offset              ^ known.size_bytes at most
+ *
+ * That is the anchor, or all there is as long as it makes the head.
  *
  * Returns how many bytes were done with, or -Exxx.
  */
 static ssize_t
 read_some(struct file *f, char *buffer, bool final)
 {
-	size_t before = f->anchor.len;
+	bool makes_head = !f->gunzip && f->known.offset < BOUNDS_COPY_BYTES;
+	size_t before = makes_head ? (size_t)f->known.offset : f->anchor.len;
 	size_t after, consumed;
 	ssize_t n;
 	int error;
@@ -485,7 +489,9 @@ read_some(struct file *f, char *buffer, bool final)
 	    (uint64_t)n < f->known.size_bytes - f->known.offset)
 		return 0; /* truncated: the next look tells */
 	if ((size_t)n < before ||
-	    (before && XXH3_64bits(buffer, before) != f->anchor.hash))
+	    (f->anchor.len &&
+		XXH3_64bits(buffer + before - f->anchor.len, f->anchor.len) !=
+		    f->anchor.hash))
 		return 0; /* truncated: the next look tells */
 	after = (size_t)n - before;
 	if ((final || f->gunzip) &&
@@ -500,6 +506,13 @@ read_some(struct file *f, char *buffer, bool final)
 	if (consumed && !f->known.offset)
 		f->head = (struct file_anchor){ 0 }; /* of what was unread */
 	f->known.offset += consumed;
+	if (consumed && makes_head) {
+		size_t len = f->known.offset < BOUNDS_COPY_BYTES
+		    ? (size_t)f->known.offset
+		    : BOUNDS_COPY_BYTES;
+
+		f->head = make_anchor(len, buffer, len);
+	}
 	if (consumed) {
 		size_t len = before + consumed < BOUNDS_ANCHOR_BYTES
 		    ? before + consumed

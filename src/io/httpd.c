@@ -602,7 +602,7 @@ int
 httpd_listen(struct httpd *h, const char *address, const char **ret_bound,
     const char **reterr_text)
 {
-	const struct listening_what what = { address, false,
+	const struct listening_what what = { address, false, false,
 		"--web.listen-address=ADDRESS:PORT" };
 	struct listener *l;
 	int error;

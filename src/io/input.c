@@ -1,8 +1,10 @@
 #include "io/input.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -22,6 +24,7 @@ input_init(struct input *in, struct input_common *common,
 		return -ENOMEM;
 	}
 	*in = (struct input){ .common = common,
+		.listening_fd = -1,
 		.ops = ops,
 		.name = name_copy,
 		.argument = argument_copy };
@@ -186,20 +189,39 @@ take(struct input *in, struct input_stream *s, size_t n)
 		keep(in, s, str_of(come + n - left, left));
 }
 
-enum input_state
-input_stream_read(struct input *in, struct input_stream *s, uint64_t max_bytes)
+static uint64_t
+least(uint64_t a, uint64_t b)
 {
-	uint64_t done = 0;
+	return a < b ? a : b;
+}
 
-	while (done < max_bytes) {
-		ssize_t n = read(s->fd, in->common->buffer + BOUNDS_LINE_BYTES,
-		    BOUNDS_READ_BYTES);
+/* As read(2), but does not wait. */
+static ssize_t
+read_now(const struct input_stream *s, void *to, size_t len)
+{
+	struct pollfd ready = { .fd = s->fd, .events = POLLIN };
+
+	if (s->blocks && !poll(&ready, 1, 0)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return read(s->fd, to, len);
+}
+
+/* Adds what was read to ret_done. */
+static enum input_state
+read_some(struct input *in, struct input_stream *s, uint64_t max_bytes,
+    uint64_t *ret_done)
+{
+	while (*ret_done < max_bytes) {
+		ssize_t n = read_now(s, in->common->buffer + BOUNDS_LINE_BYTES,
+		    least(BOUNDS_READ_BYTES, max_bytes - *ret_done));
 
 		if (n == 0)
 			return INPUT_ENDED;
 		if (n > 0) {
 			take(in, s, (size_t)n);
-			done += (uint64_t)n;
+			*ret_done += (uint64_t)n;
 		} else if (errno == EAGAIN) {
 			return INPUT_EMPTY;
 		} else if (errno != EINTR) {
@@ -207,6 +229,32 @@ input_stream_read(struct input *in, struct input_stream *s, uint64_t max_bytes)
 		}
 	}
 	return INPUT_MORE;
+}
+
+enum input_state
+input_stream_read(struct input *in, struct input_stream *s, uint64_t max_bytes)
+{
+	uint64_t done = 0;
+
+	return read_some(in, s, max_bytes, &done);
+}
+
+enum input_state
+input_stream_drain(struct input *in, struct input_stream *s,
+    uint64_t share_bytes)
+{
+	uint64_t *left = &in->common->drain_bytes;
+	uint64_t max_bytes = least(BOUNDS_TURN_BYTES, *left);
+	uint64_t done = 0;
+	enum input_state state;
+	int n;
+
+	/* One byte more, or that there is none: then the end is seen. */
+	if (!ioctl(s->fd, FIONREAD, &n) && n >= 0 && share_bytes <= (uint64_t)n)
+		share_bytes = (uint64_t)n + 1;
+	state = read_some(in, s, least(max_bytes, share_bytes), &done);
+	*left -= done;
+	return state;
 }
 
 void

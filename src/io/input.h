@@ -43,13 +43,15 @@ struct input_common {
 	void *options_arg; /* passed to these two */
 	void *arg; /* passed to the others */
 	size_t n_connections; /* of all together */
+	bool shares; /* ports, with inputs that may be on their way out */
+	uint64_t drain_bytes; /* may still be read in this drain */
 	char buffer[BOUNDS_LINE_BYTES + BOUNDS_READ_BYTES]; /* who reads */
 };
 
 struct input_ops {
 	/* Begins to poll: what comes is read by itself from now on. */
 	void (*start)(struct input *in);
-	/* Reads what is there now; not for ever, where more keeps coming. */
+	/* Reads what is there now, as far as drain_bytes allow. */
 	void (*drain)(struct input *in);
 	/* All lines go to another ingest source from now on; may be the same. */
 	void (*move)(struct input *in, struct ingest_source *to);
@@ -73,6 +75,8 @@ struct input {
 	struct ingest_source
 	    *ingest; /* where its lines go; NULL: not started */
 	enum endpoint_kind kind; /* ENDPOINT_PATH: a FIFO */
+	int listening_fd; /* of one with a port; -1: none */
+	bool has_shared; /* its port, since the last commit */
 	unsigned n_handles; /* not closed yet */
 	bool told_no_format;
 	struct paths formats; /* that were told */
@@ -117,6 +121,7 @@ void input_lose(struct input *in, struct ingest_stream *lines, size_t n_bytes,
  */
 struct input_stream {
 	int fd; /* owned by who has the stream; not by it */
+	bool blocks; /* fd, and it stays so: it is asked before each read */
 	struct ingest_stream lines;
 	struct buf rest; /* an unfinished line */
 };
@@ -132,6 +137,14 @@ void input_stream_init(struct input_stream *s, int fd);
 
 enum input_state input_stream_read(struct input *in, struct input_stream *s,
     uint64_t max_bytes);
+
+/*
+ * Reads what is there when it begins, and what comes meanwhile until share_bytes
+ * were read, at most BOUNDS_TURN_BYTES and drain_bytes.  It is taken off these.
+ * An end is seen as well.
+ */
+enum input_state input_stream_drain(struct input *in, struct input_stream *s,
+    uint64_t share_bytes);
 
 /*
  * Nothing will follow.

@@ -25,6 +25,13 @@ struct datagram_input {
 	struct stat status; /* of the socket at path */
 };
 
+/*
+ * The kernel takes more than this of its memory for each datagram, be it empty:
+ * 768 bytes at the least.  As it takes part in what was read, neither many
+ * small ones nor few large ones last longer than what a queue can hold.
+ */
+#define COST_BYTES 512
+
 /* The lines of several datagrams, to be fed at once; the loop thread's. */
 static char batch[BOUNDS_READ_BYTES];
 static char datagram[BOUNDS_DATAGRAM_BYTES];
@@ -142,7 +149,8 @@ receive(struct datagram_input *d)
 	return n;
 }
 
-static void
+/* Returns what was read, with the cost of each. */
+static uint64_t
 read_on(struct datagram_input *d, uint64_t max_bytes)
 {
 	uint64_t done = 0;
@@ -153,7 +161,7 @@ read_on(struct datagram_input *d, uint64_t max_bytes)
 
 		if (n < 0)
 			break; /* nothing more; a real error ends nothing */
-		done += (uint64_t)n + 1; /* so do empty ones come to an end */
+		done += (uint64_t)n + COST_BYTES;
 		if (len + (size_t)n + 1 > sizeof(batch) ||
 		    (size_t)n > sizeof(datagram)) {
 			feed(d, len);
@@ -166,6 +174,7 @@ read_on(struct datagram_input *d, uint64_t max_bytes)
 	}
 	if (len)
 		feed(d, len);
+	return done;
 }
 
 static void
@@ -174,7 +183,7 @@ can_be_read(uv_poll_t *poll, int status, int events)
 	struct datagram_input *d = poll->data;
 
 	(void)events;
-	read_on(d, BOUNDS_READ_BYTES);
+	(void)read_on(d, BOUNDS_READ_BYTES);
 	/* An error of the socket has stopped it; reading has cleared it. */
 	if (status < 0)
 		(void)uv_poll_start(poll, UV_READABLE, can_be_read);
@@ -196,9 +205,12 @@ static void
 datagram_drain(struct input *in)
 {
 	struct datagram_input *d = datagram_of(in);
-
+	uint64_t *left = &in->common->drain_bytes;
 	/* The kernel gives twice what it is asked for. */
-	read_on(d, (uint64_t)2 * BOUNDS_RECEIVE_BYTES);
+	uint64_t max_bytes = 2 * BOUNDS_RECEIVE_BYTES;
+	uint64_t done = read_on(d, *left < max_bytes ? *left : max_bytes);
+
+	*left -= done < *left ? done : *left;
 	ask_dropped(d);
 }
 
@@ -317,7 +329,7 @@ open_udp(struct datagram_input *d, const char *address,
     struct config_error *reterr)
 {
 	const struct listening_what what = { address, true,
-		"syslog+udp://HOST:PORT" };
+		d->input.common->shares, "syslog+udp://HOST:PORT" };
 	struct listening listening;
 	char text[LISTENING_ERROR_BYTES];
 	int error = listening_open(&what, &listening, text);
@@ -326,7 +338,7 @@ open_udp(struct datagram_input *d, const char *address,
 		(void)config_error_set(reterr, 0, 0, "%s", text);
 		return error;
 	}
-	d->fd = listening.fd;
+	d->fd = d->input.listening_fd = listening.fd;
 	memcpy(d->bound, listening.bound, sizeof(d->bound));
 	return 0;
 }

@@ -13,12 +13,12 @@ struct pipe_input {
 	struct input input;
 	struct input_stream stream;
 	uv_poll_t poll;
-	uv_idle_t idle; /* for a file, which cannot be polled */
+	uv_idle_t idle; /* for a file, which cannot be polled; or for once */
 	bool is_fifo;
 	bool is_file; /* or /dev/null, or the like */
 	bool has_ended;
-	int error; /* as it was told; 0: none */
-	int flags; /* of standard input, which others may have open as well */
+	bool is_stalled;
+	int told; /* the error that was told last, if none was read since */
 	struct stat status; /* of a FIFO */
 };
 
@@ -56,9 +56,10 @@ stall(struct pipe_input *p, int error)
 	struct input_common *common = p->input.common;
 
 	listen_no_more(p);
-	if (error != p->error)
+	if (error != p->told)
 		input_tell(&p->input, EVENT_UNREADABLE, NULL, error);
-	p->error = error;
+	p->told = error;
+	p->is_stalled = true;
 	common->on_stalled(common->arg);
 }
 
@@ -98,7 +99,8 @@ reopen(struct pipe_input *p)
 	}
 	(void)close(fd);
 	p->status = status;
-	p->error = 0;
+	p->told = 0;
+	p->is_stalled = false;
 	listen_to(p);
 	return true;
 }
@@ -117,11 +119,12 @@ end(struct pipe_input *p)
 
 /* had_writers: whether an end means that they have gone. */
 static void
-read_on(struct pipe_input *p, uint64_t max_bytes, bool had_writers)
+was_read(struct pipe_input *p, enum input_state state, bool had_writers)
 {
-	switch (input_stream_read(&p->input, &p->stream, max_bytes)) {
+	switch (state) {
 	case INPUT_EMPTY:
 	case INPUT_MORE:
+		p->told = 0;
 		return;
 	case INPUT_ENDED:
 		if (!p->is_fifo)
@@ -138,17 +141,27 @@ read_on(struct pipe_input *p, uint64_t max_bytes, bool had_writers)
 static void
 can_be_read(uv_poll_t *poll, int status, int events)
 {
+	struct pipe_input *p = poll->data;
+
 	(void)events;
 	/* An error has stopped it; reading tells what it is. */
 	if (status < 0)
-		listen_to(poll->data);
-	read_on(poll->data, BOUNDS_READ_BYTES, true);
+		listen_to(p);
+	was_read(p, input_stream_read(&p->input, &p->stream, BOUNDS_READ_BYTES),
+	    true);
 }
 
 static void
 idle_came(uv_idle_t *idle)
 {
-	read_on(idle->data, BOUNDS_TURN_BYTES, false);
+	struct pipe_input *p = idle->data;
+
+	if (!p->is_file)
+		(void)uv_idle_stop(idle);
+	was_read(p,
+	    input_stream_read(&p->input, &p->stream,
+		p->is_file ? BOUNDS_TURN_BYTES : BOUNDS_READ_BYTES),
+	    false);
 }
 
 static void
@@ -159,6 +172,9 @@ pipe_start(struct input *in)
 	ingest_stream_init(&p->stream.lines, in->ingest, true);
 	ingest_grow(&p->stream.lines, 0);
 	listen_to(p);
+	/* poll(2) does not say that all writers had gone when it was opened. */
+	if (!p->is_fifo)
+		(void)uv_idle_start(&p->idle, idle_came);
 	input_tell(in, EVENT_RECEIVING, NULL, 0);
 }
 
@@ -168,10 +184,11 @@ pipe_drain(struct input *in)
 	struct pipe_input *p = pipe_of(in);
 	struct stat now;
 
-	if (p->has_ended || p->error)
+	if (p->has_ended || p->is_stalled)
 		return;
-	read_on(p, BOUNDS_TURN_BYTES, false);
-	if (p->is_fifo && !p->error && !stat(in->argument, &now) &&
+	was_read(p, input_stream_drain(in, &p->stream, BOUNDS_TURN_BYTES),
+	    false);
+	if (p->is_fifo && !p->is_stalled && !stat(in->argument, &now) &&
 	    (now.st_dev != p->status.st_dev || now.st_ino != p->status.st_ino))
 		(void)reopen(p);
 }
@@ -187,11 +204,11 @@ pipe_retry(struct input *in)
 {
 	struct pipe_input *p = pipe_of(in);
 
-	if (!p->error)
+	if (!p->is_stalled)
 		return true;
 	if (p->is_fifo)
 		return reopen(p);
-	p->error = 0;
+	p->is_stalled = false;
 	listen_to(p);
 	return true;
 }
@@ -206,10 +223,8 @@ pipe_destroy(struct input *in)
 	input_close(in, (uv_handle_t *)&p->idle);
 	if (!p->is_file)
 		input_close(in, (uv_handle_t *)&p->poll);
-	if (p->is_fifo)
+	if (p->stream.fd != STDIN_FILENO)
 		(void)close(p->stream.fd);
-	else
-		(void)fcntl(p->stream.fd, F_SETFL, p->flags);
 }
 
 bool
@@ -220,13 +235,56 @@ input_pipe_is_fifo(const char *path)
 	return !stat(path, &status) && S_ISFIFO(status.st_mode);
 }
 
-/* Returns a descriptor, or -Exxx. */
+/* Returns NULL, or why nothing can ever be read of standard input. */
+static const char *
+is_unreadable(const struct stat *status, int flags)
+{
+	if (S_ISDIR(status->st_mode))
+		return "it is a directory; give its files as arguments";
+	if ((flags & O_PATH) || (flags & O_ACCMODE) == O_WRONLY)
+		return "it is not open for reading; write lines to it through "
+		       "a pipe, or give the file as an argument";
+	return NULL;
+}
+
+/*
+ * Whoever shares standard input with us would find it non-blocking: a pipe or a
+ * terminal is opened another time, of which only we know.  Where that cannot
+ * be, as with sockets or without /proc, standard input is used as it is.
+ *
+ * Returns a descriptor, or -Exxx; -EINVAL with reterr.
+ */
 static int
-open_argument(struct pipe_input *p, const char *argument)
+open_stdin(struct config_error *reterr)
+{
+	struct stat status;
+	int flags = fcntl(STDIN_FILENO, F_GETFL);
+	const char *why;
+	int fd;
+
+	if (flags < 0 || fstat(STDIN_FILENO, &status))
+		return -errno;
+	why = is_unreadable(&status, flags);
+	if (why)
+		return config_error_set(reterr, 0, 0,
+		    "standard input cannot be read: %s", why);
+	if (!S_ISFIFO(status.st_mode) && !isatty(STDIN_FILENO))
+		return STDIN_FILENO;
+	fd = open("/proc/self/fd/0",
+	    O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return STDIN_FILENO;
+	return fd;
+}
+
+/* Returns a descriptor, or -Exxx; -EINVAL with reterr. */
+static int
+open_argument(struct pipe_input *p, const char *argument,
+    struct config_error *reterr)
 {
 	if (p->is_fifo)
 		return open_fifo(argument, &p->status);
-	return fcntl(STDIN_FILENO, F_GETFD) < 0 ? -errno : STDIN_FILENO;
+	return open_stdin(reterr);
 }
 
 /* What epoll refuses is read without asking whether it can be. */
@@ -234,10 +292,13 @@ static int
 init_handles(struct pipe_input *p)
 {
 	uv_loop_t *loop = p->input.common->loop;
+	int flags = fcntl(p->stream.fd, F_GETFL);
 	int error;
 
-	p->flags = fcntl(p->stream.fd, F_GETFL);
 	error = uv_poll_init(loop, &p->poll, p->stream.fd);
+	/* libuv has set O_NONBLOCK. */
+	(void)fcntl(p->stream.fd, F_SETFL, flags);
+	p->stream.blocks = !(flags & O_NONBLOCK);
 	p->is_file = error == UV_EPERM;
 	if (error && !p->is_file)
 		return error;
@@ -260,7 +321,7 @@ input_pipe_create(struct input_common *common, const char *name,
 	if (!p)
 		return -ENOMEM;
 	p->is_fifo = strcmp(argument, "-") != 0;
-	fd = open_argument(p, argument);
+	fd = open_argument(p, argument, reterr);
 	if (fd < 0) {
 		error = fd;
 		goto free_p;
@@ -284,6 +345,8 @@ close_fd:
 		(void)close(fd);
 free_p:
 	free(p);
+	if (error == -EINVAL)
+		return error; /* it was said */
 	(void)config_error_set(reterr, 0, 0, "%.160s cannot be read: %s",
 	    argument, strerror(-error));
 	return error;

@@ -6,7 +6,8 @@
  * line waits for whoever writes next.  When another FIFO is at its path, that
  * one is read from then on.
  *
- * Standard input ends once, and an unfinished last line is a line then.
+ * Standard input ends once, and an unfinished last line is a line then.  Its
+ * flags are left as they are: others may have it open as well.
  */
 #ifndef ACCESSLOG_INPUT_PIPE_H
 #define ACCESSLOG_INPUT_PIPE_H
@@ -19,7 +20,8 @@ bool input_pipe_is_fifo(const char *path);
 /*
  * argument  "-", or the path of a FIFO
  *
- * Returns 0; -ENOMEM; -EBADF, -EACCES ...: with reterr.
+ * Returns 0; -ENOMEM; -EINVAL: nothing can ever be read of it; -EBADF,
+ * -EACCES ...; all but -ENOMEM with reterr.
  */
 int input_pipe_create(struct input_common *common, const char *name,
     const char *argument, struct input **ret_input, struct config_error *reterr)

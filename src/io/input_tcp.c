@@ -14,9 +14,12 @@
 
 /*
  * What the kernel holds of a connection that is not read.  By itself it would
- * grow to net.ipv4.tcp_rmem, which may be more than a drain reads.
+ * grow to net.ipv4.tcp_rmem, and of all connections be more than a drain reads.
  */
-#define RECEIVE_BYTES (BOUNDS_RECEIVE_BYTES / 4)
+#define RECEIVE_BYTES (BOUNDS_DRAIN_BYTES / BOUNDS_INPUT_CONNECTIONS)
+
+/* Read of one in one turn of the loop, in which all may have their turn. */
+#define TURN_BYTES (BOUNDS_READ_BYTES / 4)
 
 /* Silent for a minute, then asked four times: is the other side there? */
 #define KEEPALIVE_IDLE_SECONDS 60
@@ -37,7 +40,7 @@ struct tcp_input {
 	bool is_stalled; /* no more connections can be accepted now */
 	/* The format that earlier connections have shown. */
 	struct ingest_stream format;
-	TAILQ_HEAD(, connection) connections;
+	TAILQ_HEAD(connections, connection) connections;
 };
 
 static struct tcp_input *
@@ -66,11 +69,9 @@ disconnect(struct connection *c)
 
 /* An error of the connection is its end: what came before was read. */
 static void
-read_on(struct connection *c, uint64_t max_bytes)
+was_read(struct connection *c, enum input_state state)
 {
 	struct tcp_input *t = c->owner;
-	enum input_state state = input_stream_read(&t->input, &c->stream,
-	    max_bytes);
 
 	t->format = c->stream.lines;
 	if (state == INPUT_ENDED || state == INPUT_FAILED)
@@ -80,11 +81,14 @@ read_on(struct connection *c, uint64_t max_bytes)
 static void
 can_be_read(uv_poll_t *poll, int status, int events)
 {
+	struct connection *c = poll->data;
+
 	(void)events;
 	/* An error has stopped it; there may be much to read all the same. */
 	if (status < 0)
 		(void)uv_poll_start(poll, UV_READABLE, can_be_read);
-	read_on(poll->data, BOUNDS_READ_BYTES);
+	was_read(c,
+	    input_stream_read(&c->owner->input, &c->stream, TURN_BYTES));
 }
 
 /* Where it fails, it takes longer to see that the other side is gone. */
@@ -196,13 +200,19 @@ static void
 tcp_drain(struct input *in)
 {
 	struct tcp_input *t = tcp_of(in);
-	struct connection *c, *next;
+	struct connection *c, *last;
+	uint64_t share_bytes;
 
 	if (!t->is_stalled)
 		accept_all(t);
-	for (c = TAILQ_FIRST(&t->connections); c; c = next) {
-		next = TAILQ_NEXT(c, entry);
-		read_on(c, BOUNDS_TURN_BYTES);
+	share_bytes = in->common->drain_bytes / (in->common->n_connections + 1);
+	/* Those that had their turn go behind those that the next begins with. */
+	last = TAILQ_LAST(&t->connections, connections);
+	for (c = NULL; c != last && in->common->drain_bytes;) {
+		c = TAILQ_FIRST(&t->connections);
+		TAILQ_REMOVE(&t->connections, c, entry);
+		TAILQ_INSERT_TAIL(&t->connections, c, entry);
+		was_read(c, input_stream_drain(in, &c->stream, share_bytes));
 	}
 }
 
@@ -241,10 +251,10 @@ tcp_destroy(struct input *in)
 }
 
 static int
-open_socket(struct tcp_input *t, const char *address,
+open_socket(struct tcp_input *t, const char *address, bool shares,
     struct config_error *reterr)
 {
-	const struct listening_what what = { address, false,
+	const struct listening_what what = { address, false, shares,
 		"json+tcp://HOST:PORT" };
 	static const int bytes = RECEIVE_BYTES;
 	char text[LISTENING_ERROR_BYTES];
@@ -272,13 +282,14 @@ input_tcp_create(struct input_common *common, const char *name,
 
 	if (!t)
 		return -ENOMEM;
-	error = open_socket(t, endpoint->address, reterr);
+	error = open_socket(t, endpoint->address, common->shares, reterr);
 	if (error)
 		goto free_t;
 	error = input_init(&t->input, common, &ops, name, argument);
 	if (error)
 		goto close_fd;
 	t->input.kind = endpoint->kind;
+	t->input.listening_fd = t->listening.fd;
 	TAILQ_INIT(&t->connections);
 	error = uv_poll_init(common->loop, &t->poll, t->listening.fd);
 	if (error)

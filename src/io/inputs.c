@@ -10,10 +10,11 @@
 #include "io/input_datagram.h"
 #include "io/input_pipe.h"
 #include "io/input_tcp.h"
+#include "io/listening.h"
 
 struct inputs {
 	struct inputs_options options;
-	TAILQ_HEAD(, input) list;
+	TAILQ_HEAD(input_list, input) list;
 	size_t n;
 	uv_timer_t retry; /* while some input is stalled */
 	struct input_common common; /* its buffer comes last */
@@ -122,6 +123,7 @@ inputs_cancel(struct inputs *ins)
 		free(in->next_name);
 		in->next_name = NULL;
 		in->is_wanted = false;
+		in->has_shared = false;
 		if (in->is_new)
 			drop(ins, in);
 	}
@@ -131,6 +133,7 @@ void
 inputs_begin(struct inputs *ins)
 {
 	inputs_cancel(ins);
+	inputs_drain(ins); /* of those that go */
 }
 
 static int
@@ -164,6 +167,82 @@ open_input(struct inputs *ins, const char *name, const char *argument,
 	return -EINVAL;
 }
 
+/* Those that the configuration has not named yet may be on their way out. */
+static void
+share_ports(struct inputs *ins, bool shares)
+{
+	struct input *in;
+
+	ins->common.shares = shares;
+	TAILQ_FOREACH(in, &ins->list, entry) {
+		if (in->listening_fd >= 0 && !in->is_wanted)
+			listening_share(in->listening_fd, shares);
+	}
+}
+
+static bool
+has_same_port(const struct input *a, const struct input *b)
+{
+	return a->kind == b->kind && a->listening_fd >= 0 &&
+	    b->listening_fd >= 0 &&
+	    listening_port(a->listening_fd) == listening_port(b->listening_fd);
+}
+
+/* Whether it has its port from one that the configuration has not named yet. */
+static bool
+has_taken_over(const struct inputs *ins, const struct input *in)
+{
+	const struct input *other;
+
+	TAILQ_FOREACH(other, &ins->list, entry) {
+		if (!other->is_wanted && has_same_port(other, in))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Where an address is in use by an input that goes, as 127.0.0.1 by one that
+ * shall listen everywhere, both have the port until the commit: there is a way
+ * back.
+ */
+static int
+open_or_take_over(struct inputs *ins, const char *name, const char *argument,
+    struct input **ret_input, struct config_error *reterr)
+{
+	int error = open_input(ins, name, argument, ret_input, reterr);
+	struct config_error why;
+	struct input *in;
+
+	if (error != -EADDRINUSE)
+		return error;
+	share_ports(ins, true);
+	error = open_input(ins, name, argument, &in, &why);
+	share_ports(ins, false);
+	if (error)
+		return -EADDRINUSE; /* as it was said */
+	if (!has_taken_over(ins, in)) {
+		in->ops->destroy(in); /* somebody else shares theirs */
+		return -EADDRINUSE;
+	}
+	in->has_shared = true;
+	*ret_input = in;
+	return 0;
+}
+
+/* Whether in, which stays, has lost its port to one that is new. */
+static bool
+is_taken_over(const struct inputs *ins, const struct input *in)
+{
+	const struct input *other;
+
+	TAILQ_FOREACH(other, &ins->list, entry) {
+		if (other->has_shared && has_same_port(other, in))
+			return true;
+	}
+	return false;
+}
+
 static struct input *
 find(const struct inputs *ins, const char *argument)
 {
@@ -189,11 +268,18 @@ inputs_add(struct inputs *ins, const char *name, const char *argument,
 		    "%.160s is there twice; each of its lines is read once, so "
 		    "write it in one place",
 		    argument);
+	if (in && is_taken_over(ins, in)) {
+		(void)config_error_set(reterr, 0, 0,
+		    "the port of %.160s is in use by another input of this "
+		    "configuration; choose another",
+		    argument);
+		return -EADDRINUSE;
+	}
 	next_name = strdup(name);
 	if (!next_name)
 		return -ENOMEM;
 	if (!in) {
-		error = open_input(ins, name, argument, &in, reterr);
+		error = open_or_take_over(ins, name, argument, &in, reterr);
 		if (error) {
 			free(next_name);
 			return error;
@@ -219,6 +305,7 @@ renew(struct input *in, struct ingest_source *to)
 	in->next_name = NULL;
 	in->is_wanted = false;
 	in->is_new = false;
+	in->has_shared = false;
 	in->told_no_format = false;
 	if (has_new_name)
 		paths_release(&in->formats);
@@ -248,10 +335,15 @@ inputs_commit(struct inputs *ins, const struct ingest *ingest)
 void
 inputs_drain(struct inputs *ins)
 {
-	struct input *in, *next;
+	struct input *in, *last;
 
-	for (in = TAILQ_FIRST(&ins->list); in; in = next) {
-		next = TAILQ_NEXT(in, entry);
+	ins->common.drain_bytes = BOUNDS_DRAIN_BYTES;
+	/* Those that had their turn go behind those that the next begins with. */
+	last = TAILQ_LAST(&ins->list, input_list);
+	for (in = NULL; in != last && ins->common.drain_bytes;) {
+		in = TAILQ_FIRST(&ins->list);
+		TAILQ_REMOVE(&ins->list, in, entry);
+		TAILQ_INSERT_TAIL(&ins->list, in, entry);
 		in->ops->drain(in);
 	}
 }

@@ -60,7 +60,8 @@ void inputs_begin(struct inputs *ins);
 
 /*
  * What is open already stays open, with all that is in it, also under another
- * name; what is new is opened now, so that commit cannot fail.
+ * name; what is new is opened now, so that commit cannot fail.  It may have the
+ * port of one that is not added again.
  *
  * name      of the source, as the label has it; copied, as is argument
  * argument  inputs_take() said true
@@ -84,9 +85,9 @@ void inputs_commit(struct inputs *ins, const struct ingest *ingest);
 void inputs_cancel(struct inputs *ins);
 
 /*
- * What has come until now is counted when this returns.  Of each descriptor it
- * reads as much as the kernel holds of one, and leaves to later turns what
- * keeps coming.
+ * What has come until now is counted when this returns, but no more than
+ * BOUNDS_DRAIN_BYTES of all inputs together: some tenths of a second.  What is
+ * behind that, or comes meanwhile, is left to later turns.
  */
 void inputs_drain(struct inputs *ins);
 

@@ -66,10 +66,38 @@ parse_address(const char *address, char host[static NI_MAXHOST], int *ret_port)
 	return NULL;
 }
 
+void
+listening_share(int fd, bool shares)
+{
+	int on = shares;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+unsigned
+listening_port(int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = { .any.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof(address);
+
+	if (getsockname(fd, &address.any, &len))
+		return 0;
+	if (address.any.sa_family == AF_INET)
+		return ntohs(address.v4.sin_port);
+	return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port)
+						 : 0;
+}
+
 /* Returns a listening socket, or -Exxx; reterr_gai: what getaddrinfo() said. */
 static int
-open_socket(const char *host, int port, int type, int *reterr_gai)
+open_socket(const char *host, int port, const struct listening_what *what,
+    int *reterr_gai)
 {
+	int type = what->is_datagram ? SOCK_DGRAM : SOCK_STREAM;
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC,
 		.ai_socktype = type,
@@ -94,6 +122,8 @@ open_socket(const char *host, int port, int type, int *reterr_gai)
 		error = -errno;
 		goto free_ai;
 	}
+	if (what->shares)
+		listening_share(fd, true);
 	/* Of a datagram socket it would let another process take the port. */
 	if ((type == SOCK_STREAM &&
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on))) ||
@@ -104,6 +134,8 @@ open_socket(const char *host, int port, int type, int *reterr_gai)
 		error = -errno;
 		goto close_fd;
 	}
+	if (what->shares)
+		listening_share(fd, false);
 	freeaddrinfo(ai);
 	return fd;
 
@@ -116,13 +148,13 @@ free_ai:
 
 /* Everywhere: IPv6 takes IPv4 with it, where the kernel has it. */
 static int
-open_any_socket(int port, int type)
+open_any_socket(int port, const struct listening_what *what)
 {
 	int gai;
-	int fd = open_socket("::", port, type, &gai);
+	int fd = open_socket("::", port, what, &gai);
 
 	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
-		fd = open_socket("0.0.0.0", port, type, &gai);
+		fd = open_socket("0.0.0.0", port, what, &gai);
 	return fd;
 }
 
@@ -176,7 +208,6 @@ int
 listening_open(const struct listening_what *what,
     struct listening *ret_listening, char reterr_text[LISTENING_ERROR_BYTES])
 {
-	int type = what->is_datagram ? SOCK_DGRAM : SOCK_STREAM;
 	char host[NI_MAXHOST];
 	struct listening l;
 	const char *wrong;
@@ -191,8 +222,8 @@ listening_open(const struct listening_what *what,
 		return -EINVAL;
 	}
 	l.fd = !*host || !strcmp(host, "*")
-	    ? open_any_socket(port, type)
-	    : open_socket(host, port, type, &gai);
+	    ? open_any_socket(port, what)
+	    : open_socket(host, port, what, &gai);
 	error = l.fd < 0 ? l.fd
 			 : describe_socket(l.fd, l.bound, sizeof(l.bound));
 	if (error) {

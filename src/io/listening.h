@@ -18,6 +18,7 @@
 struct listening_what {
 	const char *address; /* PORT 0 takes a free port */
 	bool is_datagram; /* else it takes connections */
+	bool shares; /* its port, with those of listening_share() */
 	const char *example; /* of another address, for messages */
 };
 
@@ -25,6 +26,15 @@ struct listening {
 	int fd; /* owned by the caller; non-blocking, closed on exec */
 	char bound[LISTENING_BOUND_BYTES]; /* where, as "[::]:9649" */
 };
+
+/*
+ * Whether other sockets of this user may have the port of fd as well, while they
+ * share it too.  What comes goes to the one with the more specific address.
+ */
+void listening_share(int fd, bool shares);
+
+/* The port of fd; 0: it has none. */
+unsigned listening_port(int fd);
 
 /*
  * what           borrowed during the call

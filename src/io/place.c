@@ -455,11 +455,49 @@ place_look_beside(struct place *p)
 }
 
 /*
+ * Links lead to other directories, which are not asked: then names may have
+ * come.
+ */
+static bool
+has_new_names_beside(const struct place *p, struct timespec since)
+{
+	char *directory = paths_parent(p->path);
+	struct stat st;
+	bool has = p->n_dirs != 1 || !directory || stat(directory, &st) ||
+	    !file_is_before(st.st_mtim, since);
+
+	free(directory);
+	return has;
+}
+
+static void
+keep_seen(struct place *p, bool has_changed)
+{
+	time_t age = p->seen.tv_sec - p->kept_looked.tv_sec;
+	bool is_due = age < 0 || age >= BOUNDS_HOLD_MS / 1000 / 2;
+
+	if (is_due)
+		p->kept_looked = p->seen;
+	if (has_changed || !p->kept.tv_sec ||
+	    (is_due && has_new_names_beside(p, p->kept)))
+		p->kept = p->seen;
+}
+
+struct timespec
+place_seen(struct place *p, bool is_exact)
+{
+	if (is_exact || !p->kept.tv_sec)
+		p->kept = p->seen;
+	return p->kept;
+}
+
+/*
  * A log of which nothing is read has no anchor by which a copy of it would be
  * found: those that were made since it was read last must count as new.
  */
 static void
-note_seen(struct place *p, struct timespec began, bool has_stayed)
+note_seen(struct place *p, struct timespec began, bool has_stayed,
+    bool has_changed)
 {
 	const struct follow_known *known = p->current ? &p->current->file->known
 						      : NULL;
@@ -471,6 +509,7 @@ note_seen(struct place *p, struct timespec began, bool has_stayed)
 	else if (p->looked.tv_sec && (!p->was_unread || !known->size_bytes))
 		p->seen = p->looked;
 	p->looked = began;
+	keep_seen(p, has_changed);
 }
 
 bool
@@ -492,7 +531,7 @@ place_look(struct place *p)
 				(void)look_beside(p, listing);
 			p->is_beside_due = false;
 			p->current->was_cut = false;
-			note_seen(p, began, true);
+			note_seen(p, began, true, has_changed);
 			return has_changed;
 		}
 		if (p->current)
@@ -504,7 +543,7 @@ place_look(struct place *p)
 		(void)look_beside(p, listing);
 		/* What was renamed meanwhile is found by the next look. */
 		p->is_beside_due = true;
-		note_seen(p, began, false);
+		note_seen(p, began, false, has_changed);
 	}
 	return has_changed;
 }

@@ -80,6 +80,9 @@ struct place {
 	 * does not see all of them.
 	 */
 	struct timespec seen;
+	/* As it is saved; tv_sec 0: seen.  See place_seen(). */
+	struct timespec kept;
+	struct timespec kept_looked; /* when that was looked at last */
 	struct timespec looked; /* when the last began */
 	bool is_beside_due; /* another came to the path in the last look */
 	unsigned generation; /* of the glob, when it matched last */
@@ -114,6 +117,16 @@ bool place_look(struct place *p);
  * rotated away again.
  */
 bool place_look_beside(struct place *p);
+
+/*
+ * What is saved of seen: an older one, so that an idle place is not saved again
+ * and again.  Since then nothing has changed at the place, and for all but the
+ * last BOUNDS_HOLD_MS / 2 no names have come beside it.
+ *
+ * is_exact  seen itself: a file that is let go may be forgotten, and must not
+ *           count as one that came since
+ */
+struct timespec place_seen(struct place *p, bool is_exact);
 
 /* The place that f was at, or has a name that a rotation gives there; or NULL. */
 struct place *place_of(const struct places *places,

@@ -379,6 +379,12 @@ reader_await(struct reader *r)
 	return r->is_awaiting;
 }
 
+bool
+reader_is_awaiting(const struct reader *r)
+{
+	return r->is_awaiting;
+}
+
 /*
  * One file that is behind gets its turn, and goes to the end of the list; then
  * the loop gets its own.

@@ -51,6 +51,7 @@ struct reader_file {
 	uint64_t awaited_bytes;
 	bool is_finishing; /* read to its end; let go by reader_saved() */
 	bool is_saved; /* as finished */
+	bool is_unseen; /* to be read on, and could not be opened (resume.h) */
 	bool was_cut; /* truncated; reset by who looks for what came with it */
 	uint64_t quiet_since_ms;
 	unsigned generation; /* the tailer's: the look at a glob that saw it */
@@ -182,6 +183,9 @@ void reader_saved(struct reader *r);
  * Returns false where it has been: then it is not called.
  */
 bool reader_await(struct reader *r);
+
+/* Whether on_caught_up is still to come. */
+bool reader_is_awaiting(const struct reader *r);
 
 /* Tells of an event, of source s. */
 void reader_tell(const struct reader_source *s, enum event_kind kind,

@@ -1,6 +1,7 @@
 #include "io/resume.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -160,9 +161,14 @@ static bool
 is_gone(const struct file *known)
 {
 	char *directory = paths_parent(known->path);
-	bool is = directory && !access(directory, R_OK | X_OK) &&
-	    (access(known->path, F_OK) || !access(known->path, R_OK));
+	int fd = open(known->path,
+	    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool is_to_see = fd >= 0 || errno == ENOENT || errno == ENOTDIR ||
+	    errno == ELOOP;
+	bool is = is_to_see && directory && !access(directory, R_OK | X_OK);
 
+	if (fd >= 0)
+		(void)close(fd);
 	free(directory);
 	return is;
 }
@@ -173,9 +179,11 @@ give_up(struct reader_source *s, struct file *known)
 {
 	struct follow_known *k = &known->known;
 	uint64_t n_lost = k->size_bytes - k->offset;
+	bool is_lost = is_gone(known);
+	struct reader_file *f;
 
 	k->size_bytes = k->offset;
-	if (is_gone(known)) {
+	if (is_lost) {
 		bool is_cut = !is_elsewhere(known, s->ingest);
 
 		reader_count(s, METRICS_LOST_BYTES,
@@ -183,7 +191,10 @@ give_up(struct reader_source *s, struct file *known)
 		reader_count(s, METRICS_ROTATIONS,
 		    is_cut ? "truncated" : "removed", 1);
 	}
-	if (reader_find(s->reader, k->id) || !reader_remember(s, known))
+	f = reader_find(s->reader, k->id) ? NULL : reader_remember(s, known);
+	if (f)
+		f->is_unseen = !is_lost;
+	else
 		file_destroy(known);
 }
 
@@ -304,6 +315,18 @@ resume_rest(struct reader_file *f)
 	return true;
 }
 
+bool
+resume_is_waiting(const struct reader *r)
+{
+	const struct reader_file *f;
+
+	TAILQ_FOREACH(f, reader_files(r), entry) {
+		if (f->is_unseen && f->file->fd < 0 && !is_gone(f->file))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Of a held file that was empty what came since is noted, so that it is found
  * by how it begins: its log's place may have been looked at after it.
@@ -324,7 +347,7 @@ void
 resume_save(struct reader_file *f, struct state_image *image)
 {
 	struct file *file = f->file;
-	bool is_finished = file->fd < 0 || f->is_finishing;
+	bool is_finished = (file->fd < 0 && !f->is_unseen) || f->is_finishing;
 	bool is_in_long_line = file->stream.lines.in_long_line;
 	struct state_file saved = {
 		.source = f->source->name,
@@ -341,6 +364,8 @@ resume_save(struct reader_file *f, struct state_image *image)
 		    (is_in_long_line ? IS_IN_LONG_LINE : 0u),
 	};
 
+	if (file->fd >= 0)
+		f->is_unseen = false;
 	note_unread(f);
 	/* Of what is being inflated it would have to be inflated again. */
 	if (!file->gunzip)

@@ -58,6 +58,12 @@ void resume_files(struct resume *r, struct reader_source *s,
  */
 bool resume_rest(struct reader_file *f);
 
+/*
+ * Whether a file that was to be read on is there, and cannot be opened for the
+ * moment.
+ */
+bool resume_is_waiting(const struct reader *r);
+
 /* What is saved of f. */
 void resume_save(struct reader_file *f, struct state_image *image);
 

@@ -31,6 +31,7 @@ struct saver {
 	bool is_due; /* the timer came during a save */
 	bool is_writing;
 	bool is_finished;
+	bool is_late; /* to be finished */
 	int error; /* of the last save */
 	/*
 	 * Of the save under way; the worker's until it is done.  Its memory is
@@ -67,7 +68,6 @@ take_image(struct saver *s, bool is_clean)
 	int error;
 
 	assert(!s->is_writing);
-	(void)uv_timer_stop(&s->timer);
 	s->is_due = false;
 	s->current = s->next;
 	s->next = (struct requests){ 0 };
@@ -82,17 +82,6 @@ take_image(struct saver *s, bool is_clean)
 	s->options.on_image(s->options.arg, &s->image);
 	s->report.held_us = (uv_hrtime() - s->began_ns) / 1000;
 	return 0;
-}
-
-/* On the worker thread, or on the loop's at the end. */
-static int
-write_image(struct saver *s)
-{
-	uint64_t before = state_n_rows(s->state);
-	int error = state_write(s->state, &s->image);
-
-	s->report.n_rows = state_n_rows(s->state) - before;
-	return error;
 }
 
 static void
@@ -141,8 +130,10 @@ static void
 work_came(uv_work_t *work)
 {
 	struct saver *s = work->data;
+	uint64_t before = state_n_rows(s->state);
 
-	s->report.error = write_image(s);
+	s->report.error = state_write(s->state, &s->image);
+	s->report.n_rows = state_n_rows(s->state) - before;
 }
 
 static void
@@ -155,20 +146,26 @@ work_done(uv_work_t *work, int status)
 }
 
 static void
-begin(struct saver *s)
+write_image(struct saver *s, bool is_clean)
 {
-	int error;
+	int error = take_image(s, is_clean);
 
-	if (s->is_writing) {
-		s->is_due = true;
-		return;
-	}
-	error = take_image(s, false);
 	if (!error)
 		error = uv_queue_work(s->loop, &s->work, work_came, work_done);
 	s->is_writing = !error;
 	if (error)
 		ended(s, error);
+}
+
+static void
+begin(struct saver *s)
+{
+	if (s->is_writing) {
+		s->is_due = true;
+		return;
+	}
+	(void)uv_timer_stop(&s->timer);
+	write_image(s, false);
 }
 
 void
@@ -201,18 +198,31 @@ saver_is_healthy(const struct saver *s)
 	return !s->error;
 }
 
-void
+static void
+came_too_late(uv_timer_t *timer)
+{
+	struct saver *s = timer->data;
+
+	s->is_late = true;
+}
+
+static void
+wait_for_worker(struct saver *s)
+{
+	while (s->is_writing && !s->is_late)
+		(void)uv_run(s->loop, UV_RUN_ONCE);
+}
+
+bool
 saver_finish(struct saver *s, bool is_clean)
 {
-	int error;
-
 	s->is_finished = true;
-	while (s->is_writing)
-		(void)uv_run(s->loop, UV_RUN_ONCE);
-	error = take_image(s, is_clean);
-	if (!error)
-		error = write_image(s);
-	tell(s, error);
+	(void)uv_timer_start(&s->timer, came_too_late, BOUNDS_STOP_MS, 0);
+	wait_for_worker(s);
+	if (!s->is_writing)
+		write_image(s, is_clean);
+	wait_for_worker(s);
+	return !s->is_writing;
 }
 
 int

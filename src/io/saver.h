@@ -71,12 +71,16 @@ void saver_request(struct saver *s, saver_done_fn done, void *arg);
 bool saver_is_healthy(const struct saver *s);
 
 /*
- * Waits for a save that is under way, then saves once more on this thread and
- * never again.  Those who have asked are called.
+ * Waits for a save that is under way, then saves once more and never again.
+ * Those who have asked are called.
  *
- * is_clean  all that was ever shown is in it: the next start need not wait
+ * is_clean  all that was ever shown is in it
+ *
+ * Returns whether that was done within BOUNDS_STOP_MS.  Else a save is still
+ * under way, and the process has to end without taking anything down.
  */
-void saver_finish(struct saver *s, bool is_clean);
+bool saver_finish(struct saver *s, bool is_clean)
+    __attribute__((warn_unused_result));
 
 /*
  * No save is under way.  The memory is freed by the loop's next turn.  NULL

@@ -10,6 +10,7 @@
 #include "accesslog/bounds.h"
 #include "io/compression.h"
 #include "io/gunzip.h"
+#include "io/mapping.h"
 
 /* Most lines are shorter: a part that ends within one reads so much more. */
 #define OVER_BYTES 4096u
@@ -119,12 +120,7 @@ input_open(struct input *in, const struct scan_log *log)
 				     : open_path(log->path);
 	if (in->fd < 0)
 		return -errno;
-	/*
-	 * From the disk a scan takes 0.51 s a GB with it, 0.55 without.  A
-	 * mapping, whole or in parts, is no faster than reading (0.18 s of CPU a
-	 * GB either way, with memchr for the newlines), and a file that is cut
-	 * meanwhile would end us by SIGBUS.
-	 */
+	/* From the disk a scan takes 0.51 s a GB with it, 0.55 without. */
 	(void)posix_fadvise(in->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	if (log->kind != SCAN_GZIP)
 		return 0;
@@ -169,6 +165,15 @@ input_read(struct input *in, char *to, size_t size)
 	return n;
 }
 
+/* 0 where the system does not say. */
+static uint64_t
+size_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) ? 0 : (uint64_t)st.st_size;
+}
+
 /*
  * Where data begins at or behind offset, in a file with holes; the end where
  * there is none.  offset where the file system does not say.
@@ -177,13 +182,14 @@ static uint64_t
 find_data(int fd, uint64_t offset)
 {
 	off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
-	struct stat st;
+	uint64_t size;
 
 	if (data >= 0)
 		return (uint64_t)data;
-	if (errno != ENXIO || fstat(fd, &st) || (uint64_t)st.st_size < offset)
+	if (errno != ENXIO)
 		return offset;
-	return (uint64_t)st.st_size;
+	size = size_of(fd);
+	return size < offset ? offset : size;
 }
 
 /*
@@ -248,11 +254,82 @@ skip_hole(struct input *in, struct ingest_stream *stream)
 	in->at = data;
 }
 
+/* A hole is all NULs; so what was read last may have been one. */
+static void
+pass_hole(struct input *in, struct ingest_stream *stream, struct str read)
+{
+	if (in->kind == SCAN_TEXT && read.len && !read.data[read.len - 1] &&
+	    !stream->lines.in_long_line)
+		skip_hole(in, stream);
+}
+
 /* How much of the log, as it is on the disk, was read. */
 static uint64_t
 place(const struct input *in)
 {
 	return in->gunzip ? gunzip_compressed_bytes(in->gunzip) : in->at;
+}
+
+/* Feeds what is mapped from the input's place on, but a last line or so. */
+static int
+feed_pages(struct input *in, const struct mapping *m,
+    struct ingest_stream *stream, struct scan_count *count)
+{
+	uint64_t start = in->at;
+	int error = 0;
+
+	/* A hole that is passed may end behind the pages. */
+	while (!error && in->at + BOUNDS_LINE_BYTES < start + m->len) {
+		uint64_t place_before = in->at;
+		uint64_t lines_before = stream->n_lines;
+		struct str window = str_after(str_of(m->data, m->len),
+		    (size_t)(in->at - start));
+		size_t consumed;
+
+		if (window.len > BOUNDS_READ_BYTES)
+			window.len = BOUNDS_READ_BYTES;
+		error = ingest_feed(stream, window, false, &consumed);
+		in->at += consumed;
+		if (consumed == window.len)
+			pass_hole(in, stream, window);
+		atomic_fetch_add(&count->n_bytes, in->at - place_before);
+		atomic_fetch_add(&count->n_lines,
+		    stream->n_lines - lines_before);
+		if (mapping_is_cut(m))
+			error = -ERANGE;
+	}
+	return error;
+}
+
+/*
+ * Feeds most of what there is before end from the file's pages; feed() does
+ * the rest, and all where there are none.  It is told from the last byte, which
+ * is left to it, whether another line begins before end.
+ *
+ * A scan of a file in memory takes 1.3 times less CPU so than by reading (1.15
+ * times without the prefetching of ingest_feed()); from the disk the same time.
+ */
+static int
+feed_mapped(struct input *in, uint64_t end, struct ingest_stream *stream,
+    struct scan_count *count)
+{
+	uint64_t size = size_of(in->fd);
+	struct mapping m;
+	int error = 0;
+
+	if (size < end)
+		end = size;
+	while (!error && in->at + BOUNDS_LINE_BYTES + 1 < end) {
+		uint64_t len = end - 1 - in->at;
+
+		if (len > BOUNDS_PART_BYTES)
+			len = BOUNDS_PART_BYTES;
+		if (!mapping_open(&m, in->fd, in->at, (size_t)len))
+			break;
+		error = feed_pages(in, &m, stream, count);
+		mapping_close(&m);
+	}
+	return error;
 }
 
 /* Feeds the lines that begin at the input's place and before end. */
@@ -284,9 +361,8 @@ feed(struct input *in, uint64_t end, struct ingest_stream *stream, char *buffer,
 		/* An unfinished line goes to the front, to be finished. */
 		len -= consumed;
 		memmove(buffer, buffer + consumed, len);
-		if (in->kind == SCAN_TEXT && !len && consumed &&
-		    !buffer[consumed - 1] && !stream->lines.in_long_line)
-			skip_hole(in, stream);
+		if (!len)
+			pass_hole(in, stream, str_of(buffer, consumed));
 		atomic_fetch_add(&count->n_bytes, place(in) - place_before);
 		atomic_fetch_add(&count->n_lines,
 		    stream->n_lines - lines_before);
@@ -316,8 +392,12 @@ scan_part(const struct scan_log *log, size_t part, struct ingest_stream *stream,
 		found = find_line(&in, from, end);
 	if (!error)
 		error = found < 0 ? found : 0;
+	if (!error && found && in.kind == SCAN_TEXT)
+		error = feed_mapped(&in, end, stream, count);
 	if (!error && found)
 		error = feed(&in, end, stream, buffer, count);
+	if (!error && in.kind == SCAN_TEXT && size_of(in.fd) < log->size_bytes)
+		error = -ERANGE;
 	free(buffer);
 	input_close(&in);
 	return error;
@@ -358,6 +438,8 @@ scan_failure(int error)
 		return "the gzip data is corrupt";
 	case -ENODATA:
 		return "the gzip data ends too early";
+	case -ERANGE:
+		return "it shrank while it was read";
 	default:
 		return strerror(-error);
 	}

@@ -62,7 +62,8 @@ int scan_look(const char *path, struct scan_log *ret_log)
  *
  * Returns 0; -ENOENT ...: from the system; -EMEDIUMTYPE: a stream that is
  * compressed; -EBADMSG: gzip that is corrupt; -ENODATA: gzip that ends too
- * early; -ENOMEM.  What was read before a failure is counted.
+ * early; -ERANGE: a file that has shrunk since scan_look(); -ENOMEM.  What was
+ * read before a failure is counted.
  */
 int scan_part(const struct scan_log *log, size_t part,
     struct ingest_stream *stream, struct scan_count *count)

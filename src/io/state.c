@@ -118,8 +118,17 @@ state_load(struct state *s, struct registry *r, struct state_loaded *ret_loaded)
 		state_loaded_release(&l);
 		return error;
 	}
+	/* To write it it is opened anew, which says why it cannot be. */
+	if (state_db_is_read_only(s->db))
+		state_db_close(s->db);
 	*ret_loaded = l;
 	return 0;
+}
+
+bool
+state_is_unread(const struct state *s)
+{
+	return state_db_is_unread(s->db);
 }
 
 void

@@ -75,6 +75,12 @@ void state_destroy(struct state *s);
 int state_load(struct state *s, struct registry *r,
     struct state_loaded *ret_loaded) __attribute__((warn_unused_result));
 
+/*
+ * After a failure to load it: whether there may be a state all the same, which
+ * must not be taken for none.
+ */
+bool state_is_unread(const struct state *s);
+
 void state_loaded_release(struct state_loaded *l);
 
 /*

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
+#include "io/state_files.h"
 
 #define FILE_NAME "accesslog_exporter.sqlite"
 
@@ -94,6 +94,8 @@ struct state_db {
 	struct stat file; /* device and inode of what is open */
 	uint64_t lineage; /* of what was opened or created; 0: nothing was */
 	bool is_changing;
+	bool is_read_only;
+	bool is_torn; /* as the last failure has shown */
 	uint64_t n_changes;
 	pid_t holder;
 	struct buf reason; /* terminated, or empty */
@@ -125,17 +127,19 @@ int
 state_db_torn(struct state_db *db, const char *reason)
 {
 	set_text(&db->reason, reason);
+	db->is_torn = true;
 	return -EBADMSG;
 }
 
-/* What a result of SQLite is here. */
+/* What a result of SQLite is here: few of them say that the file is torn. */
 static int
 failed(struct state_db *db, int code)
 {
 	int system_errno = db->sqlite ? sqlite3_system_errno(db->sqlite) : 0;
+	const char *reason = db->sqlite ? sqlite3_errmsg(db->sqlite)
+					: sqlite3_errstr(code);
 
-	set_text(&db->reason,
-	    db->sqlite ? sqlite3_errmsg(db->sqlite) : sqlite3_errstr(code));
+	set_text(&db->reason, reason);
 	if (code == SQLITE_IOERR_NOMEM)
 		return -ENOMEM;
 	switch (code & 0xFF) {
@@ -148,13 +152,22 @@ failed(struct state_db *db, int code)
 		return -ENOSPC;
 	case SQLITE_READONLY:
 		return -EROFS;
-	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN:
-	case SQLITE_PERM:
-		return system_errno ? -system_errno : -EIO;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_FORMAT:
+		return state_db_torn(db, reason);
 	default:
-		return -EBADMSG; /* torn, or not with our tables */
+		return system_errno ? -system_errno : -EIO;
 	}
+}
+
+/* A query that cannot be prepared is for other tables than there are. */
+static int
+failed_to_prepare(struct state_db *db, int code)
+{
+	return (code & 0xFF) == SQLITE_ERROR
+	    ? state_db_torn(db, sqlite3_errmsg(db->sqlite))
+	    : failed(db, code);
 }
 
 /* Running queries */
@@ -277,9 +290,11 @@ ask(struct state_db *db, const char *sql, sqlite3_int64 *ret_number)
 	int error = 0;
 
 	if (code)
-		return failed(db, code);
+		return failed_to_prepare(db, code);
 	code = sqlite3_step(q);
-	if (code != SQLITE_ROW) {
+	if (code == SQLITE_DONE) {
+		error = state_db_torn(db, "it is empty");
+	} else if (code != SQLITE_ROW) {
 		error = failed(db, code);
 	} else if (sqlite3_column_type(q, 0) == SQLITE_TEXT) {
 		text = sqlite3_column_text(q, 0);
@@ -306,6 +321,7 @@ state_db_close(struct state_db *db)
 	(void)sqlite3_close(db->sqlite);
 	db->sqlite = NULL;
 	db->is_changing = false;
+	db->is_read_only = false;
 }
 
 bool
@@ -323,73 +339,17 @@ state_db_is_moved(const struct state_db *db)
 	    there.st_ino != db->file.st_ino;
 }
 
-/* from and to, each with suffix; where there is no such file, nothing. */
-static int
-rename_with(const char *from, const char *to, const char *suffix)
-{
-	struct buf old_name, new_name;
-	int error;
-
-	buf_init(&old_name, SIZE_MAX / 2);
-	buf_init(&new_name, SIZE_MAX / 2);
-	buf_add_format(&old_name, "%s%s", from, suffix);
-	buf_add_char(&old_name, '\0');
-	buf_add_format(&new_name, "%s%s", to, suffix);
-	buf_add_char(&new_name, '\0');
-	error = buf_status(&old_name);
-	if (!error)
-		error = buf_status(&new_name);
-	if (!error && rename(old_name.data, new_name.data) && errno != ENOENT)
-		error = -errno;
-	buf_release(&old_name);
-	buf_release(&new_name);
-	return error;
-}
-
-/* The name with the time, and a number where there is one like it. */
-static int
-make_aside_name(const struct state_db *db, struct buf *name)
-{
-	char stamp[sizeof("20261120T183000Z")] = "";
-	struct timespec now;
-	struct tm utc;
-	unsigned n = 1;
-	int error;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	if (gmtime_r(&now.tv_sec, &utc))
-		(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc);
-	do {
-		buf_clear(name);
-		buf_add_format(name, "%s.%s", db->path, stamp);
-		if (n > 1)
-			buf_add_format(name, ".%u", n);
-		buf_add_char(name, '\0');
-		error = buf_status(name);
-		n++;
-	} while (!error && !access(name->data, F_OK));
-	return error;
-}
-
-/*
- * What was logged beside it goes first: alone, the file is what it was before
- * those changes; but alone, they would be deleted.
- */
 int
 state_db_set_aside(struct state_db *db)
 {
-	static const char *const suffixes[] = { "-wal", "-journal", "-shm",
-		"" };
-	size_t i;
 	int error;
 
 	state_db_close(db);
-	error = make_aside_name(db, &db->aside);
-	for (i = 0; i < sizeof(suffixes) / sizeof(*suffixes) && !error; i++)
-		error = rename_with(db->path, db->aside.data, suffixes[i]);
+	error = state_files_set_aside(db->path, &db->aside);
 	if (error)
 		return failed_with(db, error);
 	db->is_aside_new = true;
+	db->is_torn = false;
 	set_text(&db->aside_reason, state_db_reason(db));
 	return 0;
 }
@@ -417,26 +377,45 @@ find_holder(const struct state_db *db)
 
 /* SQLite's own would be for all to read, or wait for the writer of a FIFO. */
 static int
-create_file(struct state_db *db)
+create_one(struct state_db *db, const char *path, struct stat *ret_file)
 {
-	int fd, error = 0;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
+	int error = 0;
+
+	if (fd < 0)
+		return failed_with(db, -errno);
+	if (fstat(fd, ret_file))
+		error = -errno;
+	else if (!S_ISREG(ret_file->st_mode))
+		error = -EINVAL;
+	(void)close(fd);
+	return error ? failed_with(db, error) : 0;
+}
+
+/*
+ * With its log, because where SQLite cannot make that, it tries to read it, and
+ * tells how that went.
+ */
+static int
+create_files(struct state_db *db)
+{
+	struct stat log;
+	char *name;
+	int error;
 
 	if (mkdir(db->directory, 0750) && errno != EEXIST && errno != EROFS)
 		return failed_with(db, -errno);
-	fd = open(db->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0640);
-	if (fd < 0)
-		return failed_with(db, -errno);
-	if (fstat(fd, &db->file))
-		error = -errno;
-	else if (!S_ISREG(db->file.st_mode))
-		error = -EINVAL;
-	(void)close(fd);
-	if (error)
-		return failed_with(db, error);
+	error = create_one(db, db->path, &db->file);
+	if (error || !db->file.st_size)
+		return error;
 	/* SQLite would take it for an empty one. */
-	if (db->file.st_size > 0 && db->file.st_size < LEAST_FILE_BYTES)
+	if (db->file.st_size < LEAST_FILE_BYTES)
 		return state_db_torn(db, "it is too short for a database");
-	return 0;
+	if (asprintf(&name, "%s-wal", db->path) < 0)
+		return -ENOMEM;
+	error = create_one(db, name, &log);
+	free(name);
+	return error;
 }
 
 static int
@@ -502,7 +481,7 @@ check_ours(struct state_db *db, bool is_loading)
 		    SQLITE_PREPARE_PERSISTENT, &db->queries[i], NULL);
 
 		if (code)
-			error = failed(db, code);
+			error = failed_to_prepare(db, code);
 	}
 	if (!error)
 		error = ask(db, "SELECT lineage FROM meta", &lineage);
@@ -529,7 +508,7 @@ open_database(struct state_db *db, const char *name, int flags)
 static int
 open_to_write(struct state_db *db, bool is_loading)
 {
-	int error = create_file(db);
+	int error = create_files(db);
 
 	if (!error)
 		error = open_database(db, db->path, SQLITE_OPEN_READWRITE);
@@ -547,22 +526,15 @@ open_to_write(struct state_db *db, bool is_loading)
 	return error;
 }
 
-/* If all that was saved is in the file itself, it can be read as it is. */
+/* All that was saved is in the file itself: it can be read as it is. */
 static int
-open_to_read(struct state_db *db)
+open_immutable(struct state_db *db)
 {
 	struct buf name;
-	struct stat log;
 	const char *c;
 	int error;
 
 	buf_init(&name, SIZE_MAX / 2);
-	buf_add_format(&name, "%s-wal", db->path);
-	buf_add_char(&name, '\0');
-	error = buf_status(&name);
-	if (!error && !stat(name.data, &log) && log.st_size)
-		error = -EROFS;
-	buf_clear(&name);
 	buf_add_text(&name, "file:");
 	for (c = db->path; *c; c++) {
 		if (strchr("%?#", *c))
@@ -572,31 +544,85 @@ open_to_read(struct state_db *db)
 	}
 	buf_add_text(&name, "?immutable=1");
 	buf_add_char(&name, '\0');
-	if (!error)
-		error = buf_status(&name);
+	error = buf_status(&name);
 	if (!error)
 		error = open_database(db, name.data,
 		    SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
 	if (!error)
 		error = check_ours(db, true);
-	if (error)
-		state_db_close(db);
 	buf_release(&name);
 	return error;
+}
+
+static int
+open_copy(struct state_db *db)
+{
+	char *copy;
+	int error = state_files_copy(db->path, &copy);
+
+	if (error)
+		return failed_with(db, error);
+	error = open_database(db, copy, SQLITE_OPEN_READWRITE);
+	if (!error)
+		error = execute(db, settings);
+	if (!error)
+		error = check_ours(db, true);
+	state_files_remove_copy(copy);
+	return error;
+}
+
+static int
+open_to_read(struct state_db *db)
+{
+	struct stat log;
+	char *name;
+	int error;
+
+	if (asprintf(&name, "%s-wal", db->path) < 0)
+		return -ENOMEM;
+	error = !stat(name, &log) && log.st_size ? open_copy(db)
+						 : open_immutable(db);
+	free(name);
+	if (error)
+		state_db_close(db);
+	db->is_read_only = !error;
+	return error;
+}
+
+bool
+state_db_is_unread(const struct state_db *db)
+{
+	struct stat st;
+
+	if (db->is_torn)
+		return false;
+	if (stat(db->path, &st))
+		return errno != ENOENT && errno != ENOTDIR;
+	return S_ISREG(st.st_mode) && st.st_size;
 }
 
 int
 state_db_open(struct state_db *db, bool is_loading)
 {
-	int error = open_to_write(db, is_loading);
+	int read_error, error;
 
+	db->is_torn = false;
+	error = open_to_write(db, is_loading);
 	if (error == -EBADMSG) {
 		error = state_db_set_aside(db);
 		return error ? error : open_to_write(db, false);
 	}
-	if (is_loading && (error == -EROFS || error == -EACCES))
-		return open_to_read(db) ? error : 0;
-	return error;
+	if (!error || !is_loading || error == -EBUSY || error == -ENOMEM ||
+	    !state_db_is_unread(db))
+		return error;
+	read_error = open_to_read(db);
+	return read_error == -EBADMSG ? error : read_error;
+}
+
+bool
+state_db_is_read_only(const struct state_db *db)
+{
+	return db->is_read_only;
 }
 
 int

@@ -65,6 +65,15 @@ void state_db_destroy(struct state_db *db);
 int state_db_open(struct state_db *db, bool is_loading)
     __attribute__((warn_unused_result));
 
+/*
+ * After a failure to load it: whether there may be a state all the same, which
+ * just could not be read.
+ */
+bool state_db_is_unread(const struct state_db *db);
+
+/* Whether it was opened although it cannot be written. */
+bool state_db_is_read_only(const struct state_db *db);
+
 /* What was not committed is undone.  Does nothing where it is closed. */
 void state_db_close(struct state_db *db);
 

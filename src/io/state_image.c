@@ -17,7 +17,7 @@ struct state_text {
 int
 state_image_take(struct registry *r, struct state_image *image)
 {
-	return registry_snapshot_again(r, &image->series);
+	return registry_snapshot_retake(r, &image->series);
 }
 
 void

@@ -13,7 +13,7 @@
 #include <time.h>
 
 #include "accesslog/follow.h"
-#include "accesslog/registry.h"
+#include "accesslog/registry_snapshot.h"
 #include "io/file.h"
 
 struct state_text;

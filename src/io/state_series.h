@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "accesslog/registry.h"
+#include "accesslog/registry_snapshot.h"
 #include "io/state_db.h"
 
 /*

@@ -55,6 +55,8 @@ struct tailer {
 	struct reader *reader;
 	struct resume *resume; /* until the first commit; NULL: nothing */
 	bool has_committed;
+	bool has_finished; /* files, since the last save */
+	uint64_t waits_until_ms; /* for files of before; 0: no more */
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
 	TAILQ_HEAD(source_list, source) sources;
@@ -266,6 +268,30 @@ look_dir(void *arg, struct watch_dir *dir)
 	return has_changed;
 }
 
+/* What cannot be opened for the moment may have lines that were shown. */
+static bool
+is_waiting(struct tailer *t)
+{
+	if (t->waits_until_ms &&
+	    (reader_now_ms(t->reader) >= t->waits_until_ms ||
+		!resume_is_waiting(t->reader)))
+		t->waits_until_ms = 0;
+	if (t->waits_until_ms)
+		need_retry(t);
+	return t->waits_until_ms;
+}
+
+static void
+files_caught_up(void *arg)
+{
+	struct tailer *t = arg;
+
+	if (!t->is_draining || is_waiting(t))
+		return;
+	t->is_draining = false;
+	t->options.on_drained(t->options.arg);
+}
+
 static void
 retry_came(uv_timer_t *timer)
 {
@@ -281,8 +307,10 @@ retry_came(uv_timer_t *timer)
 		is_needed |= p->state == PLACE_UNREADABLE || !p->n_dirs;
 	}
 	end_look(t, is_look);
-	if (!is_needed)
+	if (!is_needed && !t->waits_until_ms)
 		(void)uv_timer_stop(timer);
+	if (t->waits_until_ms && !reader_is_awaiting(t->reader))
+		files_caught_up(t);
 }
 
 static void
@@ -330,20 +358,10 @@ something_changed(void *arg)
 static void
 files_are_finished(void *arg)
 {
-	const struct tailer *t = arg;
-
-	t->options.on_finished(t->options.arg);
-}
-
-static void
-files_caught_up(void *arg)
-{
 	struct tailer *t = arg;
 
-	if (!t->is_draining)
-		return;
-	t->is_draining = false;
-	t->options.on_drained(t->options.arg);
+	t->has_finished = true;
+	t->options.on_finished(t->options.arg);
 }
 
 static void
@@ -761,8 +779,10 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 	end_look(t, is_look);
 	resume_destroy(t->resume);
 	t->resume = NULL;
-	if (!t->has_committed)
+	if (!t->has_committed) {
 		reader_start(t->reader);
+		t->waits_until_ms = reader_now_ms(t->reader) + BOUNDS_UNSEEN_MS;
+	}
 	t->has_committed = true;
 }
 
@@ -777,7 +797,7 @@ tailer_save(struct tailer *t, struct state_image *image)
 {
 	struct reader_file *f;
 	const struct source *s;
-	const struct place *p;
+	struct place *p;
 
 	TAILQ_FOREACH(s, &t->sources, entry) {
 		const struct state_place row = { .source = s->name,
@@ -790,11 +810,13 @@ tailer_save(struct tailer *t, struct state_image *image)
 		const struct state_place row = {
 			.source = p->source->reader.name,
 			.path = p->path,
-			.seen = p->seen,
+			.seen = place_seen(p,
+			    image->is_clean || t->has_finished),
 		};
 
 		state_image_add_place(image, &row);
 	}
+	t->has_finished = false;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry)
 		resume_save(f, image);
 }

@@ -160,7 +160,7 @@ measure(enum registry_type type, uint32_t n, int n_rounds)
 
 		longest_held = 0;
 		start = cpu_seconds();
-		assert(!registry_snapshot(registry, &s));
+		assert(!registry_snapshot_take(registry, &s));
 		less(&result.snapshot_ms, (cpu_seconds() - start) * 1e3, round);
 		less(&result.lock_ms, longest_held * 1e3, round);
 		buf_init(&out, MAX_ANSWER_BYTES);

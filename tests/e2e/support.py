@@ -13,7 +13,9 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -82,6 +84,16 @@ def next_tick():
     coarse = 5  # CLOCK_REALTIME_COARSE, which Python has no name for
     now = time.time()
     wait_for(lambda: time.clock_gettime(coarse) > now, interval=0.001)
+
+
+def find(program):
+    """The path of a program, also of those that are for root; or None."""
+    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def window(seconds):
@@ -171,10 +183,10 @@ class Metrics:
 Response = collections.namedtuple("Response", "status headers body")
 
 
-def run(*arguments, input=None, timeout=30, **options):
+def run(*arguments, input=None, timeout=30, wrapper=(), **options):
     """Run the program to its end; nothing is asserted about it."""
     return subprocess.run(
-        [BINARY, *arguments],
+        [*wrapper, BINARY, *arguments],
         input=input,
         capture_output=True,
         timeout=timeout * SLOW,
@@ -309,6 +321,18 @@ class Exporter:
             text = (folder / task / "status").read_text()
             total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
         return total
+
+    def come_to_rest(self, seconds=3):
+        """Wait until it has not woken up for so many seconds on end."""
+        last = {"count": -1, "since": 0.0}
+
+        def quiet():
+            now = self.wake_ups()
+            if now != last["count"]:
+                last.update(count=now, since=time.monotonic())
+            return time.monotonic() - last["since"] >= seconds
+
+        wait_for(quiet, 30 + seconds, "it to come to rest", interval=0.1)
 
     def cpu_seconds(self):
         """What it has used of the processors, in itself and in the kernel."""
@@ -480,6 +504,12 @@ class Log:
         """A line that no format takes."""
         self.n_unparsed += 1
         return self.raw(data)
+
+    def hole(self, n_bytes):
+        """NULs that take no room on the disk, at the end of what there is."""
+        os.truncate(self.path, self.path.stat().st_size + n_bytes)
+        self.grown += n_bytes
+        return self
 
     def rename(self, suffix=".1"):
         """Rename it away; the descriptor stays with the old inode."""

@@ -580,9 +580,7 @@ def test_no_newline_at_all(lives, log):
 def test_a_sparse_file_is_not_skipped_twice(lives, make_log, logs):
     hole = 10 * 1024**3
     log = make_log(logs / "sparse.log")
-    os.truncate(log.path, hole)
-    log.grown += hole
-    log.write(5)
+    log.hole(hole).write(5)
     lives.begin("--read-from=beginning", log.path)
     wait_for(lambda: lives.daemon.scrape().total("accesslog_requests_total") == 5)
     lives.end()

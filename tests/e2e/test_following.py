@@ -11,7 +11,6 @@ import shutil
 
 import pytest
 
-import support
 from support import assert_counted, stays, wait_for
 
 noticed = pytest.mark.parametrize("how", ["scrape", "unprompted"])
@@ -699,9 +698,7 @@ def test_a_run_of_nuls_is_skipped(daemon, log):
 def test_a_sparse_file_of_ten_gigabytes_is_no_work(exporter, make_log, logs):
     hole = 10 * 1024**3
     log = make_log(logs / "sparse.log")
-    os.truncate(log.path, hole)
-    log.grown += hole
-    log.write(5)
+    log.hole(hole).write(5)
     daemon = exporter("--read-from=beginning", log.path)
     wait_for(lambda: daemon.scrape().total("accesslog_requests_total") == 5)
     assert_counted(daemon, log, skipped=hole)
@@ -710,7 +707,7 @@ def test_a_sparse_file_of_ten_gigabytes_is_no_work(exporter, make_log, logs):
 def test_other_files_are_fresh_while_a_sparse_one_is_skipped(exporter, log, logs, make_log):
     sparse = make_log(logs / "sparse.log")
     daemon = exporter(log.path, sparse.path)
-    os.truncate(sparse.path, 4 * 1024**3)
+    sparse.hole(4 * 1024**3)
     log.write(5)
     metrics = daemon.scrape()
     assert metrics.total("accesslog_requests_total") == 5

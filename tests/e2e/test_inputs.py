@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
+import tty
 import urllib.error
 import urllib.request
 
@@ -32,8 +33,7 @@ from receiving import (
     udp_to,
     unix_to,
 )
-from support import stays, wait_for
-from test_servers import find, free_port
+from support import find, free_port, stays, wait_for
 
 
 # Standard input
@@ -148,12 +148,69 @@ def test_standard_input_is_read_before_a_stop(piped, exporter):
         os.read(piped[0], 1)
 
 
-def test_standard_input_is_left_as_it_was(piped, exporter):
-    """Its flags are those of whoever else has it open."""
-    one = exporter("-", stdin=piped[0])
-    assert not os.get_blocking(piped[0])
+@pytest.mark.parametrize("kind", ["pipe", "terminal", "socket"])
+def test_the_flags_of_standard_input_are_left_alone(piped, exporter, kind):
+    """They are those of whoever else has it open, also after a kill -9."""
+    if kind == "terminal":
+        writer, reader = os.openpty()
+        tty.setraw(reader)
+    elif kind == "socket":
+        reader, writer = (s.detach() for s in socket.socketpair())
+    else:
+        reader, writer = os.dup(piped[0]), os.dup(piped[1])
+    one = exporter("-", stdin=reader)
+    assert os.get_blocking(reader)
+    write_lines(writer, [1, 2])
+    wait_for(lambda: counted(one.scrape()) == 2)
+    write_lines(writer, [3])
+    wait_for(lambda: counted(one.scrape()) == 3)
+    assert os.get_blocking(reader)
     one.stop()
-    assert os.get_blocking(piped[0])
+    assert os.get_blocking(reader)
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_FIFO_as_standard_input_ends_with_its_writer(logs):
+    """Also with one that had gone before it was looked at."""
+    path = logs / "fifo"
+    os.mkfifo(path)
+    with open(path, "r+b", buffering=0) as writer:
+        reader = os.open(path, os.O_RDONLY)
+        writer.write(f"{line(7)}\n".encode())
+    result = support.run("--web.listen-address=127.0.0.1:0", "-", stdin=reader)
+    os.close(reader)
+    assert result.returncode == 0
+    assert b"standard input has ended" in result.stderr
+
+
+@pytest.mark.parametrize("kind", ["directory", "write-only"])
+def test_a_standard_input_that_can_never_be_read_is_refused(logs, kind):
+    stdin = (
+        os.open(logs, os.O_RDONLY)
+        if kind == "directory"
+        else os.open(logs / "x", os.O_WRONLY | os.O_CREAT)
+    )
+    result = support.run("--web.listen-address=127.0.0.1:0", "-", stdin=stdin)
+    os.close(stdin)
+    assert result.returncode == 2
+    assert result.stderr.decode() == (
+        "accesslog_exporter: standard input cannot be read: "
+        + (
+            "it is a directory; give its files as arguments\n"
+            if kind == "directory"
+            else "it is not open for reading; write lines to it through a pipe, "
+            "or give the file as an argument\n"
+        )
+    )
+
+
+def test_that_standard_input_cannot_be_read_is_told_once(exporter, log):
+    with open("/proc/self/mem", "rb") as stdin:  # EIO: there is nothing at 0
+        one = exporter("-", log.path, stdin=stdin)
+    told = "the file cannot be read; trying again"
+    wait_for(lambda: one.logged(told))
+    stays(lambda: len(one.logged(told)), 2.3)  # it is tried once a second
 
 
 def test_a_closed_standard_input_has_ended():
@@ -433,6 +490,70 @@ def test_a_reload_that_cannot_open_an_input_changes_nothing(exporter, logs):
     assert one.scrape().total("accesslog_exporter_lost_bytes_total") == 0
 
 
+@pytest.mark.parametrize("scheme", ["syslog+udp", "json+tcp"])
+def test_a_reload_moves_an_address(exporter, logs, scheme):
+    """There and back, with connections; one that fails leaves all as it was."""
+    port = free_port()
+    specific, everywhere = f"{scheme}://127.0.0.1:{port}", f"{scheme}://:{port}"
+    senders = []
+    sent = []
+
+    def write(*paths):
+        return configuration(logs, f"sources: [{{ name: a, paths: {list(paths)} }}]")
+
+    def send(number):
+        if scheme == "json+tcp":
+            sender = socket.create_connection(("127.0.0.1", port), timeout=10)
+            sender.sendall(record(number))
+        else:
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            sender.sendto(syslog(line(number)), ("127.0.0.1", port))
+        senders.append(sender)
+        sent.append(number)
+        assert_received(one, sent)
+
+    one = exporter(f"--config.file={write(specific)}")
+    one.errors_expected = True
+    send(1)
+    for argument in (everywhere, specific):
+        write(argument, f"syslog+unix://{logs}/none/x.sock")
+        reload(one, "the configuration was not read again; the one before is in use")
+        send(2)
+        write(argument)
+        reload(one)
+        assert address_of(one, argument)[1] == port
+        send(3)
+        one.lines.clear()  # address_of() finds one line of each
+    # Both at a time are refused, and another process does not get in.
+    for paths in ((everywhere, specific), (specific, everywhere)):
+        write(*paths)
+        reload(one, "the configuration was not read again; the one before is in use")
+        assert "in use by another" in one.logged(
+            "the configuration was not read again; the one before is in use"
+        )[-1]["error"]
+        send(4)
+    second = support.run("--web.listen-address=127.0.0.1:0", specific)
+    assert second.returncode == 1
+    assert b"in use by another process" in second.stderr
+
+
+def test_what_came_before_a_reload_that_closes_an_input_is_counted(exporter, logs):
+    path = configuration(logs, f'sources: [{{ name: a, paths: ["{UDP}"] }}]')
+    one = exporter(f"--config.file={path}")
+    sender = udp_to(one)
+    configuration(logs, f'sources: [{{ name: a, paths: ["{TCP}"] }}]')
+    one.pause()
+    n_lines = 150  # a turn of the loop does not read all of it
+    for _ in range(n_lines):
+        sender.send(syslog(line(1)) + b"x" * 2000)
+    one.send(signal.SIGHUP)
+    one.resume()
+    wait_for(lambda: one.logged("configuration read again"))
+    metrics = one.scrape()
+    dropped = metrics.total("accesslog_exporter_dropped_datagrams_total")
+    assert metrics.total("accesslog_exporter_lines_total") + dropped == n_lines
+
+
 def test_a_reload_closes_connections_of_what_is_gone(exporter, logs, log):
     path = configuration(logs, f'sources: [{{ name: a, paths: ["{TCP}", "{log.path}"] }}]')
     one = exporter(f"--config.file={path}")
@@ -472,6 +593,18 @@ def test_a_wrong_command_line_is_refused(arguments, says):
     result = support.run(*arguments)
     assert result.returncode == 2
     assert says in result.stderr.decode()
+
+
+def test_standard_input_in_a_configuration_from_there_is_refused():
+    text = b'sources: [{ paths: ["/var/log/x.log", "-"] }]'
+    result = support.run(
+        "--config.file=-", "--web.listen-address=127.0.0.1:0", input=text
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        b"accesslog_exporter: -:1:40: standard input is the configuration already; "
+        b"write --config.file=FILE\n"
+    )
 
 
 def test_an_input_that_is_there_twice_is_refused(logs):

@@ -1,14 +1,13 @@
 """A real nginx that logs JSON, as escape=json and escape=default write it."""
 
 import json
-import shutil
 import socket
 import subprocess
 
 import pytest
 
 import support
-from support import wait_for
+from support import find, free_port, wait_for
 
 LOG_FORMAT = """
     log_format strict escape=json '{"time_iso8601":"$time_iso8601",'
@@ -22,15 +21,6 @@ LOG_FORMAT = """
         '"upstream_response_time": $upstream_response_time, '
         '"request": "$request", "http_user_agent": "$http_user_agent"}';
 """
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def find(program):
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
 
 
 class Nginx:

@@ -4,8 +4,11 @@ Fluent Bit is not in Debian, so its bytes are imitated: one object a line, with
 a key "date" (receiving.record()).
 """
 
+import contextlib
+import select
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -146,6 +149,46 @@ def test_memory_of_connections_is_bounded(exporter):
     )
     grown = metrics.value("process_resident_memory_bytes") - before
     assert grown < 2 * N_CONNECTIONS * LINE_BYTES, grown
+
+
+@contextlib.contextmanager
+def flooded(connections):
+    """Each is given as much as it takes, all the time."""
+    data = b"".join(record(n) for n in range(1, 3001))
+    sent = dict.fromkeys(connections, 0)
+    stop = threading.Event()
+
+    def flood():
+        while not stop.is_set():
+            for c in select.select([], connections, [], 1)[1]:
+                try:
+                    sent[c] = (sent[c] + c.send(data[sent[c]:])) % len(data)
+                except BlockingIOError:
+                    pass
+                except OSError:
+                    return  # the exporter has ended
+
+    for c in connections:
+        c.setblocking(False)
+    flooder = threading.Thread(target=flood)
+    flooder.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        flooder.join()
+
+
+def test_connections_that_flood_it_keep_nothing_waiting(exporter, log):
+    """Neither scrapes nor files; and it ends within a second (stop())."""
+    one = exporter(TCP, log.path)
+    with flooded([tcp_to(one) for _ in range(N_CONNECTIONS)]):
+        wait_for(lambda: counted(one.scrape(), source=TCP) > 100000)
+        if not support.SANITIZED:  # a scrape does not wait for so slow ones
+            for n in range(1, 6):
+                log.write(1)
+                assert counted(one.scrape(), source=str(log.path)) == n
+        one.stop()
 
 
 def test_no_descriptor_left_for_a_connection(exporter):

@@ -360,6 +360,65 @@ def test_what_can_be_read_of_a_spoilt_gzip_file_is_counted(logs, spoil, reason):
         assert lines[str(path)] == 100_000
 
 
+def assert_said_to_have_shrunk(path, returncode, stderr):
+    assert returncode == 1
+    told = [support.logfmt(line) for line in stderr.decode().splitlines()]
+    assert [(line["file"], line["error"]) for line in told] == [
+        (str(path), "it shrank while it was read")
+    ]
+    assert "is counted" in told[0]["msg"]
+
+
+@pytest.mark.parametrize("size", [0, 100_001])
+def test_a_file_that_is_cut_under_the_reader(logs, size):
+    """It is mapped; the expression takes about a millisecond for each line."""
+    path = logs / "access.log"
+    path.write_bytes((b"a" * 199 + b"\n") * 20_000)
+    before = path.stat().st_size
+    slow = "regex:(a|aa|aaa)+(?<status>[0-9]{3})"
+    scan = support.subprocess.Popen(
+        [support.BINARY, "scan", f"--format={slow}", path],
+        stdout=support.subprocess.PIPE,
+        stderr=support.subprocess.PIPE,
+        env=support.ENVIRONMENT,
+    )
+    maps = support.pathlib.Path(f"/proc/{scan.pid}/maps")
+    support.wait_for(lambda: str(path) in maps.read_text(), interval=0.001)
+    support.os.truncate(path, size)
+    stdout, stderr = scan.communicate(timeout=60 * support.SLOW)
+    assert_said_to_have_shrunk(path, scan.returncode, stderr)
+    metrics = support.Metrics(stdout.decode())
+    lines = metrics.by("result", "accesslog_exporter_lines_total")
+    n = lines.pop("unparsed", 0)  # it may be cut before the first
+    assert not any(lines.values())
+    assert size // 200 <= n < before // 200
+    assert metrics.total("accesslog_exporter_read_bytes_total") == 200 * n
+
+
+def test_a_file_that_is_cut_before_its_turn(logs):
+    """One thread has looked at all files and is at the first, a FIFO."""
+    path = logs / "access.log"
+    path.write_bytes(combined(200_000))
+    fifo = logs / "fifo"
+    support.os.mkfifo(fifo)
+    scan = support.subprocess.Popen(
+        ["taskset", "-c", str(min(support.os.sched_getaffinity(0))), support.BINARY]
+        + ["scan", "--format=combined", fifo, path],
+        stdout=support.subprocess.PIPE,
+        stderr=support.subprocess.PIPE,
+        env=support.ENVIRONMENT,
+    )
+    with fifo.open("wb") as writer:  # it is read from here on
+        support.os.truncate(path, len(combined(1000)))
+        writer.write(combined(5))
+    stdout, stderr = scan.communicate(timeout=60 * support.SLOW)
+    assert_said_to_have_shrunk(path, scan.returncode, stderr)
+    lines = support.Metrics(stdout.decode()).by(
+        "source", "accesslog_exporter_lines_total"
+    )
+    assert lines == {str(fifo): 5, str(path): 1000}
+
+
 def test_other_compressed_files_are_not_read_as_text(logs):
     path = logs / "access.log.2.xz"
     path.write_bytes(lzma.compress(combined(100)))

@@ -20,8 +20,6 @@ import gzip
 import itertools
 import os
 import re
-import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -30,21 +28,12 @@ import urllib.request
 import pytest
 
 import support
-from support import wait_for
+from support import find, free_port, wait_for
 
 N_CLIENTS = 4
 REQUESTS = 500
 GENERATION_SECONDS = 0.7
 PATHS = {"200": "/ok", "404": "/missing", "301": "/moved", "500": "/broken"}
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def find(program):
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
 
 
 class Server:

@@ -7,6 +7,7 @@ runs it has the file for itself.
 import concurrent.futures
 import contextlib
 import os
+import re
 import resource
 import shutil
 import signal
@@ -30,7 +31,13 @@ UNCLEAN = (
 )
 
 # What is of the process, or of this moment, and begins anew.
-FLEETING = ("process_", "accesslog_exporter_state_saved", "accesslog_exporter_lag")
+FLEETING = (
+    "process_",
+    "accesslog_exporter_state_saved",
+    "accesslog_exporter_lag",
+    "accesslog_exporter_scrapes_total",
+    "accesslog_exporter_config_last_reload_success_timestamp_seconds",
+)
 
 
 @pytest.fixture
@@ -69,12 +76,11 @@ def status_of(daemon, path="/-/ready"):
 
 
 def lasting(metrics):
-    """What a restart must not change, without the count of the scrapes."""
+    """What a restart must not change."""
     return {
         key: value
         for key, value in metrics.samples.items()
         if not key[0].startswith(FLEETING)
-        and key[0] != "accesslog_exporter_scrapes_total"
     }
 
 
@@ -338,12 +344,50 @@ def test_after_a_clean_stop_nobody_waits(serve, log, folder):
     daemon = serve(log.path)
     log.write(4)
     daemon.stop()
-    backlog(log)
     daemon = support.Exporter(f"--state.dir={folder}", log.path, settled=False)
     assert status_of(daemon) == 200
     assert status_of(daemon, "/metrics") == 200
+    assert_counted(daemon, log)
     daemon.stop()
     daemon.check_end()
+
+
+@contextlib.contextmanager
+def unsettled(folder, log, wrapper=()):
+    """Nobody has waited for it yet; it ends as it should."""
+    daemon = support.Exporter(
+        f"--state.dir={folder}", log.path, settled=False, wrapper=wrapper
+    )
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+    daemon.check_end()
+
+
+def first_shown(daemon, timeout="10"):
+    """The answers until there is one: it must have everything."""
+    headers = {"X-Prometheus-Scrape-Timeout-Seconds": timeout}
+    answers = []
+
+    def shown():
+        answers.append(daemon.get("/metrics", headers=headers))
+        return answers[-1].status == 200
+
+    wait_for(shown, 60, "the logs to be replayed")
+    assert {one.status for one in answers[:-1]} <= {503}
+    return support.Metrics(answers[-1].body.decode())
+
+
+def test_after_a_clean_stop_what_has_grown_is_read_first(serve, log, folder):
+    """A life between may have shown it, and not have been able to save anything."""
+    daemon = serve(log.path)
+    log.write(4, status="200")
+    daemon.stop()
+    total = backlog(log, 192)
+    with unsettled(folder, log) as daemon:
+        metrics = first_shown(daemon, "0.1")
+        assert metrics.value("accesslog_requests_total", status="200") == total
 
 
 # ---- a configuration that was changed ----
@@ -740,6 +784,205 @@ def test_a_directory_whose_parent_is_missing(serve, log, logs, folder):
     assert (elsewhere / FILE).exists()
 
 
+def can_inject():
+    return shutil.which("strace") and not subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True
+    ).returncode
+
+
+injects = pytest.mark.skipif(
+    support.SANITIZED or not can_inject(), reason="strace cannot do it here"
+)
+
+
+def injecting(path, what):
+    """Let system calls on this path fail, and the process have its own id."""
+    call = what.split(":")[0]
+    return ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", path,
+            "-e", f"trace={call}", "-e", f"inject={what}"]
+
+
+def refused(folder, log, wrapper=()):
+    """It ends at once, and says why."""
+    result = support.run(
+        f"--state.dir={folder}", "--web.listen-address=127.0.0.1:0", log.path, wrapper=wrapper
+    )
+    assert result.returncode == 1
+    message = result.stderr.decode()
+    assert f"the state {folder / FILE} cannot be read: " in message
+    return message
+
+
+@injects
+@pytest.mark.parametrize(
+    "fault, reason",
+    [("pread64:error=EIO", "Input/output error"),
+     ("openat:error=ENFILE", "Too many open files in system")],
+)
+def test_a_state_that_cannot_be_read_now_is_kept(serve, log, folder, fault, reason):
+    daemon = serve(log.path)
+    log.write(20)
+    assert_counted(daemon, log)
+    daemon.stop()
+    log.write(5)
+    before = (folder / FILE).read_bytes()
+    assert reason in refused(folder, log, injecting(folder / FILE, fault))
+    assert (folder / FILE).read_bytes() == before
+    # Once is no reason to end.
+    daemon = serve(log.path, wrapper=injecting(folder / FILE, fault + ":when=1"))
+    assert_counted(daemon, log)
+    daemon.stop()
+    assert not asides(folder)
+
+
+@contextlib.contextmanager
+def slow_saves(daemon, folder, seconds):
+    """Each write to the file's log takes that long."""
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-P", folder / (FILE + "-wal"),
+         "-p", str(daemon.pid), "-e", "trace=pwrite64",
+         "-e", f"inject=pwrite64:delay_enter={seconds}s"]
+    )
+    status = f"/proc/{daemon.pid}/status"
+    wait_for(lambda: f"TracerPid:\t{tracer.pid}" in open(status).read())
+    try:
+        yield
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
+@injects
+def test_a_slow_save_leaves_scrapes_fresh(serve, log, folder):
+    daemon = serve(log.path)
+    log.write(20)
+    assert_counted(daemon, log)
+    headers = {"X-Prometheus-Scrape-Timeout-Seconds": "1"}
+    with slow_saves(daemon, folder, 3):
+        for _ in range(6):
+            log.write(20)
+            answer = daemon.get("/metrics", headers=headers)
+            assert_counted(daemon, log, metrics=support.Metrics(answer.body.decode()))
+    daemon.kill()
+
+
+@injects
+def test_a_slow_save_does_not_hold_up_the_end(serve, log, folder):
+    daemon = support.Exporter(f"--state.dir={folder}", log.path)
+    log.write(20)
+    assert_counted(daemon, log)
+    with slow_saves(daemon, folder, 60):
+        log.write(20)
+        daemon.send(signal.SIGTERM)
+        # It ends then, but strace lets no thread go before its time.
+        wait_for(
+            lambda: daemon.logged("ending without the last save, which takes too long"), 10
+        )
+    assert daemon.process.wait(5 * support.SLOW) == 1
+    log.write(20)
+    assert_counted(serve(log.path), log)
+
+
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+
+
+@pytest.fixture
+def everybodys(logs, log):
+    """Where who runs as nobody can write as well."""
+    logs.chmod(0o777)
+    os.chmod(log.path, 0o666)
+
+
+@as_root
+def test_a_state_of_others_is_kept(serve, log, folder, everybodys):
+    daemon = serve(log.path)
+    log.write(20)
+    daemon.stop()
+    before = (folder / FILE).read_bytes()
+    assert "Permission denied" in refused(folder, log, NOBODY)
+    assert (folder / FILE).read_bytes() == before
+    assert_counted(serve(log.path), log)
+    assert not asides(folder)
+
+
+def let_write(folder, is_allowed):
+    for path in folder.iterdir():
+        path.chmod(0o640 if is_allowed else 0o440)
+    folder.chmod(0o750 if is_allowed else 0o550)
+
+
+@as_root
+def test_a_clean_stop_is_forgotten_though_nobody_could_write(serve, log, folder, everybodys):
+    daemon = serve(log.path, wrapper=NOBODY)
+    log.write(20, status="200")
+    daemon.stop()
+    let_write(folder, False)
+    total = backlog(log, 192)
+    daemon = serve(log.path, wrapper=NOBODY)
+    assert daemon.scrape().value("accesslog_requests_total", status="200") == total
+    daemon.kill()
+    let_write(folder, True)
+    assert Kept(folder).meta[0] == 1
+    with unsettled(folder, log, NOBODY) as daemon:
+        metrics = first_shown(daemon, "0.1")
+        assert metrics.value("accesslog_requests_total", status="200") == total
+
+
+@as_root
+def test_a_log_that_cannot_be_opened_at_the_start_is_waited_for(
+    serve, log, folder, everybodys
+):
+    daemon = serve(log.path, wrapper=NOBODY)
+    log.write(20)
+    assert_counted(daemon, log)
+    daemon.kill()
+    log.write(20)
+    os.chmod(log.path, 0)
+    with unsettled(folder, log, NOBODY) as daemon:
+        for _ in range(3):
+            assert status_of(daemon, "/metrics") == 503
+            support.window(0.5)
+        os.chmod(log.path, 0o666)
+        assert_counted(daemon, log, metrics=first_shown(daemon))
+        assert daemon.logged("the logs are replayed")
+
+
+@as_root
+def test_after_a_crash_a_read_only_directory_is_read(serve, log, logs, folder, everybodys):
+    daemon = serve(log.path, wrapper=NOBODY)
+    log.write(20)
+    assert_counted(daemon, log)
+    daemon.kill()
+    assert (folder / (FILE + "-wal")).stat().st_size
+    log.write(20)
+    let_write(folder, False)
+    temporary = logs / "temporary"
+    temporary.mkdir()
+    temporary.chmod(0o777)
+    daemon = serve(log.path, wrapper=[*NOBODY, "env", f"TMPDIR={temporary}"])
+    assert daemon.logged(UNCLEAN)
+    assert_unsaved_and_saved_again(daemon, log, lambda: let_write(folder, True))
+    assert not list(temporary.iterdir())
+    assert not asides(folder)
+    daemon.kill()
+    assert_counted(serve(log.path, wrapper=NOBODY), log)
+
+
+def test_without_an_inode_for_its_log_the_state_is_read(serve, log, folder):
+    with mounted(folder, "-o", "size=1m,nr_inodes=3"):
+        daemon = serve(log.path)
+        log.write(20)
+        daemon.stop()
+        (folder / "other").touch()
+        daemon = serve(log.path)
+        assert_counted(daemon, log)
+        assert daemon.logged(UNSAVED)[0]["error"] == "No space left on device"
+        assert_unsaved_and_saved_again(daemon, log, (folder / "other").unlink)
+        daemon.stop()
+        assert not asides(folder)
+
+
 def test_what_comes_after_the_start_is_not_overwritten(serve, log, logs, folder):
     """A disk that is mounted late has counters that nobody has read."""
     daemon = serve(log.path)
@@ -832,21 +1075,54 @@ def test_only_what_has_changed_is_written(serve, log):
     assert_only_one_is_big(serve(log.path), log)
 
 
+@pytest.fixture
+def many(logs):
+    """A glob of them."""
+    paths = [logs / "many" / f"{n}.log" for n in range(200)]
+    paths[0].parent.mkdir()
+    for n, path in enumerate(paths):
+        path.write_text(timed(n))
+    return paths
+
+
+def test_idle_logs_cause_no_rows(serve, many):
+    daemon = serve("--read-from=beginning", many[0].parent / "*.log")
+    wait_for(lambda: daemon.scrape().total("accesslog_requests_total") == 200)
+    daemon.scrape()
+    support.window(0.02)  # the clock of what is seen goes on
+    n_saves = len(rows(daemon))
+    with many[7].open("a") as log:
+        log.write(timed(1))
+    assert daemon.scrape().total("accesslog_requests_total") == 201
+    written = wait_for(lambda: rows(daemon)[n_saves:])
+    assert max(written) < 50, written
+
+
+def read_calls(daemon):
+    text = open(f"/proc/{daemon.pid}/io").read()
+    return int(re.search(r"^syscr: (\d+)", text, re.M)[1])
+
+
+def test_saving_reads_nothing_of_the_logs(serve, many):
+    """The anchor, what is new up to the end of the file, and no fourth time."""
+    daemon = serve(many[0].parent / "*.log")
+    for _ in range(3):
+        before = read_calls(daemon)
+        for n, path in enumerate(many):
+            with path.open("a") as log:
+                log.write(timed(n))
+        daemon.scrape()
+        daemon.scrape()
+        assert (read_calls(daemon) - before) / len(many) < 3.5
+
+
 def test_idle_there_is_no_save_and_no_wake_up(serve, log):
     if b"__tsan_init" in support.BINARY.read_bytes():
         pytest.skip("ThreadSanitizer's own thread wakes up ten times a second")
     daemon = serve(log.path)
     log.write(10)
     assert_counted(daemon, log)
-    last = {"count": -1, "since": 0.0}
-
-    def quiet():
-        now = daemon.wake_ups()
-        if now != last["count"]:
-            last.update(count=now, since=time.monotonic())
-        return time.monotonic() - last["since"] >= 6
-
-    wait_for(quiet, 40, "it to come to rest", interval=0.1)
+    daemon.come_to_rest(6)
     n_saves = len(rows(daemon))
     before = daemon.wake_ups()
     support.window(6)
@@ -856,6 +1132,7 @@ def test_idle_there_is_no_save_and_no_wake_up(serve, log):
     wait_for(lambda: len(rows(daemon)) > n_saves, 10, "a line to be saved")
 
 
+@pytest.mark.skipif(support.SANITIZED, reason="a sanitizer takes its own time")
 def test_a_hundred_thousand_series_hold_the_loop_for_less_than_20_ms(serve, logs):
     path = logs / "access.log"
     path.write_text("")
@@ -881,9 +1158,9 @@ def test_a_hundred_thousand_series_hold_the_loop_for_less_than_20_ms(serve, logs
     held_us = sorted(
         int(one["held_us"]) for one in daemon.logged("saved") if int(one["rows"]) > 90_000
     )
-    # What else the machine does comes on top of one or the other.
+    # What else the machine does comes on top: the least is what it takes.
     assert len(held_us) >= 3
-    assert held_us[len(held_us) // 2] < 20_000 * support.SLOW, held_us
+    assert held_us[0] < 20_000, held_us
     # To end takes less than a second, whatever there is to save (stop()).
     with path.open("a") as log:
         log.writelines(timed(n, f"/{n}") for n in range(50_000))

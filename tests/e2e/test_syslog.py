@@ -25,8 +25,7 @@ from receiving import (
     udp_to,
     unix_to,
 )
-from support import wait_for
-from test_servers import find, free_port
+from support import find, free_port, wait_for
 
 
 def test_syslog_over_UDP(exporter):

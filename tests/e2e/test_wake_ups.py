@@ -14,19 +14,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def settled(daemon):
-    """Wait until it has not moved for three seconds on end."""
-    last = {"count": -1, "since": 0.0}
-
-    def quiet():
-        now = daemon.wake_ups()
-        if now != last["count"]:
-            last.update(count=now, since=time.monotonic())
-        return time.monotonic() - last["since"] >= 3
-
-    wait_for(quiet, 30, "it to come to rest", interval=0.1)
-
-
 @pytest.mark.parametrize("n_files", [1, 1000])
 def test_idle_files_cause_no_wake_ups(exporter, make_log, logs, n_files):
     many = [make_log(logs / f"site-{i}.log") for i in range(n_files)]
@@ -34,7 +21,7 @@ def test_idle_files_cause_no_wake_ups(exporter, make_log, logs, n_files):
     for one in many:
         one.write(2)
     assert_counted(daemon, *many)
-    settled(daemon)
+    daemon.come_to_rest()
     before = daemon.wake_ups()
     window(5)
     assert daemon.wake_ups() - before == 0
@@ -47,7 +34,7 @@ def test_idle_files_cause_no_wake_ups(exporter, make_log, logs, n_files):
 
 def test_a_missing_file_in_a_directory_that_is_there_causes_none(exporter, logs):
     daemon = exporter(logs / "later.log", logs / "*.txt")
-    settled(daemon)
+    daemon.come_to_rest()
     before = daemon.wake_ups()
     window(3)
     assert daemon.wake_ups() - before == 0
@@ -58,7 +45,7 @@ def test_a_missing_directory_causes_none_and_is_noticed(exporter, make_log, logs
     folder = logs / "a" / "b"
     many = []
     daemon = exporter(folder / "access.log", logs / "c" / "*" / "access.log")
-    settled(daemon)
+    daemon.come_to_rest()
     before = daemon.wake_ups()
     window(3)
     assert daemon.wake_ups() - before == 0
@@ -138,7 +125,7 @@ def test_busy_and_then_idle_again(exporter, log):
     daemon = exporter(log.path)
     for due in support.paced(2000, 2):
         log.write(due)
-    settled(daemon)
+    daemon.come_to_rest()
     stays(daemon.wake_ups, 2)
     assert_counted(daemon, log)
 

@@ -11,6 +11,7 @@
 #include "accesslog/bounds.h"
 #include "accesslog/ingest.h"
 #include "accesslog/metrics.h"
+#include "accesslog/registry_snapshot.h"
 
 #include "fuzz.h"
 
@@ -207,11 +208,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		init();
 	fuzz_expand(input, MAX_FILE_BYTES, &file);
 
-	assert(!registry_snapshot(registry, &a));
+	assert(!registry_snapshot_take(registry, &a));
 	read_file(source, buf_str(&file), !(choice & 0x80), 0, &whole);
-	assert(!registry_snapshot(registry, &b));
+	assert(!registry_snapshot_take(registry, &b));
 	read_file(source, buf_str(&file), !(choice & 0x80), cuts, &cut);
-	assert(!registry_snapshot(registry, &c));
+	assert(!registry_snapshot_take(registry, &c));
 
 	check_accounts(&a, &b, file.len);
 	check_accounts(&b, &c, file.len);

@@ -56,7 +56,7 @@ series(struct registry_family *f, const char *host, const char *status)
 	do {                                                                   \
 		struct registry_snapshot s_;                                   \
 		struct buf out_;                                               \
-		assert_int_equal(registry_snapshot((r), &s_), 0);              \
+		assert_int_equal(registry_snapshot_take((r), &s_), 0);         \
 		buf_init(&out_, BOUNDS_REPLY_BYTES);                           \
 		exposition_render(&s_, &out_);                                 \
 		assert_int_equal(buf_status(&out_), 0);                        \
@@ -255,7 +255,7 @@ what_is_added_after_the_snapshot_is_not_in_it(void **state)
 
 	(void)state;
 	registry_add(f, series(f, "a", ""), decimal_of(1));
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	registry_add(f, series(f, "a", ""), decimal_of(1));
 	registry_add(f, series(f, "b", ""), decimal_of(1));
 	buf_init(&out, BOUNDS_REPLY_BYTES);
@@ -297,7 +297,7 @@ an_answer_that_cannot_grow_says_so(void **state)
 	unsigned long n;
 
 	(void)state;
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	buf_init(&out, BOUNDS_REPLY_BYTES);
 	exposition_render(&s, &out);
 	assert_int_equal(buf_status(&out), 0);

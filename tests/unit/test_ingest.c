@@ -10,8 +10,8 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
-#include "accesslog/exposition.h"
 #include "accesslog/ingest.h"
+#include "rendered.h"
 #include "support.h"
 
 /* A line of "combined" in pieces, and what the tests vary of it. */
@@ -44,7 +44,8 @@ struct fixture {
 	struct ingest *ingest;
 	struct ingest_source *source;
 	struct ingest_stream stream;
-	char value[64]; /* of the metric that was asked for last */
+	/* Of the metric that was asked for last. */
+	char value[RENDERED_VALUE_BYTES];
 };
 
 /* With one source, "log", and a stream from the start of a file. */
@@ -93,46 +94,9 @@ feed(struct fixture *f, struct str bytes, bool final)
 
 #define feed_all(f, text) assert_int_equal(feed((f), STR(text), false), 0)
 
-/* /metrics; buf_release(). */
-static struct buf
-render(const struct fixture *f)
-{
-	struct registry_snapshot s;
-	struct buf out;
-
-	assert_int_equal(registry_snapshot(f->registry, &s), 0);
-	buf_init(&out, BOUNDS_REPLY_BYTES);
-	exposition_render(&s, &out);
-	buf_add_char(&out, '\0');
-	assert_int_equal(buf_status(&out), 0);
-	registry_snapshot_release(&s);
-	return out;
-}
-
-/* The value of one series as /metrics has it, or "absent". */
-static const char *
-value_of(struct fixture *f, const char *series)
-{
-	struct buf out = render(f);
-	size_t len = strlen(series);
-	const char *line = out.data;
-
-	(void)snprintf(f->value, sizeof(f->value), "absent");
-	while (line && *line) {
-		const char *newline = strchr(line, '\n');
-
-		if (newline && !strncmp(line, series, len) && line[len] == ' ')
-			(void)snprintf(f->value, sizeof(f->value), "%.*s",
-			    (int)(newline - line - (ptrdiff_t)len - 1),
-			    line + len + 1);
-		line = newline ? newline + 1 : NULL;
-	}
-	buf_release(&out);
-	return f->value;
-}
-
-#define assert_metric(f, series, value)                                        \
-	assert_string_equal(value_of((f), (series)), (value))
+#define assert_metric(f, series, expected)                                     \
+	assert_string_equal(                                                   \
+	    rendered_value((f)->registry, (series), (f)->value), (expected))
 
 /* Status */
 
@@ -912,7 +876,7 @@ render_mixture(size_t first, size_t step)
 		known += step;
 	}
 	assert_int_equal(feed(&f, str_after(bytes, offset), true), 0);
-	out = render(&f);
+	out = rendered_page(f.registry);
 	end(&f);
 	return out;
 }
@@ -961,7 +925,7 @@ render_with_failure(unsigned long n, const char *format, bool *ret_failed,
 	assert_true(consumed <= rest.len);
 	rest = str_after(rest, consumed);
 	assert_int_equal(feed(&f, rest, true), 0);
-	out = render(&f);
+	out = rendered_page(f.registry);
 	end(&f);
 	return out;
 }

@@ -10,8 +10,9 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
-#include "accesslog/exposition.h"
 #include "accesslog/ingest.h"
+#include "accesslog/registry_snapshot.h"
+#include "rendered.h"
 #include "support.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -38,7 +39,8 @@ struct fixture {
 	struct ingest *ingest;
 	struct ingest_stream stream; /* of the first source */
 	struct config_error reason;
-	char value[64]; /* of the metric that was asked for last */
+	/* Of the metric that was asked for last. */
+	char value[RENDERED_VALUE_BYTES];
 };
 
 static int
@@ -97,46 +99,9 @@ feed_source(struct fixture *f, size_t i, struct str bytes)
 	feed_stream(&st, bytes);
 }
 
-/* /metrics; buf_release(). */
-static struct buf
-render(const struct fixture *f)
-{
-	struct registry_snapshot s;
-	struct buf out;
-
-	assert_int_equal(registry_snapshot(f->registry, &s), 0);
-	buf_init(&out, BOUNDS_REPLY_BYTES);
-	exposition_render(&s, &out);
-	buf_add_char(&out, '\0');
-	assert_int_equal(buf_status(&out), 0);
-	registry_snapshot_release(&s);
-	return out;
-}
-
-/* The value of one series as /metrics has it, or "absent". */
-static const char *
-value_of(struct fixture *f, const char *series)
-{
-	struct buf out = render(f);
-	size_t len = strlen(series);
-	const char *line = out.data;
-
-	(void)snprintf(f->value, sizeof(f->value), "absent");
-	while (line && *line) {
-		const char *newline = strchr(line, '\n');
-
-		if (newline && !strncmp(line, series, len) && line[len] == ' ')
-			(void)snprintf(f->value, sizeof(f->value), "%.*s",
-			    (int)(newline - line - (ptrdiff_t)len - 1),
-			    line + len + 1);
-		line = newline ? newline + 1 : NULL;
-	}
-	buf_release(&out);
-	return f->value;
-}
-
-#define assert_metric(f, series, value)                                        \
-	assert_string_equal(value_of((f), (series)), (value))
+#define assert_metric(f, series, expected)                                     \
+	assert_string_equal(                                                   \
+	    rendered_value((f)->registry, (series), (f)->value), (expected))
 
 /* What the configurations below are made from */
 
@@ -729,12 +694,12 @@ a_new_configuration_that_is_wrong_changes_nothing(void **state)
 	second.sources = &bad;
 	begin(&f, &first);
 	feed(&f, GET("/a"));
-	whole = render(&f);
+	whole = rendered_page(f.registry);
 	assert_int_equal(
 	    ingest_create(&f.metrics, &second, true, &ingest, &f.reason),
 	    -EINVAL);
 	assert_null(ingest);
-	now = render(&f);
+	now = rendered_page(f.registry);
 	assert_str(buf_str(&now), buf_str(&whole));
 	feed(&f, GET("/a"));
 	assert_metric(&f, "m", "2");
@@ -846,7 +811,7 @@ distinct_values_leave_memory_bounded_and_sums_exact(void **state)
 	assert_int_equal(registry_n_bytes(f.registry), n_bytes);
 	assert_in_range(n_bytes, 1000, 1u << 20);
 
-	assert_int_equal(registry_snapshot(f.registry, &s), 0);
+	assert_int_equal(registry_snapshot_take(f.registry, &s), 0);
 	for (j = 0; j < s.n_families; j++) {
 		const struct registry_snapshot_family *one = &s.families[j];
 		const char *name = registry_spec(one->family)->name;
@@ -971,7 +936,7 @@ render_with_failure(unsigned long nth, bool *ret_failed, bool *ret_refused)
 	*ret_failed = support_did_fail();
 	assert_int_equal(rest.len, 0);
 	assert_int_equal(metrics_publish(&f.metrics), 0);
-	out = render(&f);
+	out = rendered_page(f.registry);
 	end(&f);
 	return out;
 }

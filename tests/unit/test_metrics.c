@@ -287,7 +287,8 @@ families_out_of_use_are_retired_and_still_published(void **state)
 	do {                                                                   \
 		struct registry_snapshot s_;                                   \
 		struct buf out_;                                               \
-		assert_int_equal(registry_snapshot((f)->registry, &s_), 0);    \
+		assert_int_equal(registry_snapshot_take((f)->registry, &s_),   \
+		    0);                                                        \
 		buf_init(&out_, 4096);                                         \
 		exposition_render_family(&s_.families[id], &out_);             \
 		assert_int_equal(buf_status(&out_), 0);                        \
@@ -371,7 +372,7 @@ additions_past_the_maximum_are_published(void **state)
 		assert_int_equal(registry_series(requests, &status, &index), 0);
 	}
 	assert_int_equal(metrics_publish(&f->metrics), 0);
-	assert_int_equal(registry_snapshot(f->registry, &s), 0);
+	assert_int_equal(registry_snapshot_take(f->registry, &s), 0);
 	assert_int_equal(s.families[METRICS_SERIES].cells[0], max);
 	assert_int_equal(s.families[METRICS_SERIES_OVERFLOW].cells[0], 6);
 	registry_snapshot_release(&s);

@@ -12,7 +12,7 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
-#include "accesslog/registry.h"
+#include "accesslog/registry_snapshot.h"
 #include "support.h"
 
 #define SEED UINT64_C(42)
@@ -91,7 +91,7 @@ read_cells(struct registry *r, const struct registry_family *f, uint32_t index,
 	bool found = false;
 	size_t i, j;
 
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	for (i = 0; i < s.n_families; i++) {
 		const struct registry_snapshot_family *one = &s.families[i];
 
@@ -615,7 +615,7 @@ n_in_snapshot(struct registry *r)
 	struct registry_snapshot s;
 	size_t n;
 
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	n = s.n_families;
 	registry_snapshot_release(&s);
 	return n;
@@ -788,7 +788,7 @@ a_snapshot_keeps_its_moment(void **state)
 
 	(void)state;
 	registry_add(f, a, decimal_of(7));
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	registry_add(f, a, decimal_of(1));
 	(void)series(f, "404", NULL);
 	(void)series(g, NULL, NULL);
@@ -810,7 +810,7 @@ a_snapshot_of_nothing_is_empty(void **state)
 	struct registry_snapshot s;
 
 	(void)state;
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	assert_int_equal(s.n_families, 0);
 	registry_snapshot_release(&s);
 	registry_destroy(r);
@@ -865,7 +865,8 @@ a_snapshot_is_one_moment_while_another_thread_counts(void **state)
 		uint64_t requests = 0;
 		uint32_t i;
 
-		assert_int_equal(registry_snapshot(shared.registry, &s), 0);
+		assert_int_equal(registry_snapshot_take(shared.registry, &s),
+		    0);
 		lines = s.families[0].n_series ? s.families[0].cells[0] : 0;
 		for (i = 0; i < s.families[1].n_series; i++) {
 			struct str text = registry_text(shared.requests, i);
@@ -997,7 +998,7 @@ a_snapshot_survives_every_failed_allocation(void **state)
 	registry_add(f, series(f, "200", NULL), decimal_of(5));
 	for (n = 1;; n++) {
 		support_fail_allocation(n);
-		error = registry_snapshot(r, &s);
+		error = registry_snapshot_take(r, &s);
 		support_stop_failing();
 		if (!support_did_fail())
 			break;

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "accesslog/bounds.h"
-#include "accesslog/registry.h"
+#include "accesslog/registry_snapshot.h"
 #include "support.h"
 
 #define THEN UINT64_C(1700000000123)
@@ -84,7 +84,7 @@ value_of(struct registry *r, const struct registry_family *f, uint32_t index)
 	uint64_t value = UINT64_MAX;
 	size_t i;
 
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	for (i = 0; i < s.n_families; i++) {
 		if (s.families[i].family == f)
 			value = s.families[i].cells[index * 2];
@@ -105,7 +105,7 @@ what_was_restored_goes_on_when_it_is_added(void **state)
 	registry_set_tag(f, 77);
 	assert_int_equal(restore(f, "a", "200", 7), 0);
 	assert_int_equal(restore(f, "b", "200", 8), 0);
-	assert_int_equal(registry_snapshot(r, &s), 0);
+	assert_int_equal(registry_snapshot_take(r, &s), 0);
 	assert_int_equal(s.n_families, 0);
 	registry_snapshot_release(&s);
 

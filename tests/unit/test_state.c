@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "accesslog/registry.h"
+#include "accesslog/registry_snapshot.h"
 #include "io/state.h"
 #include "support.h"
 
@@ -249,7 +249,7 @@ what_is_saved_is_loaded(void **state)
 	assert_str(registry_value(f->families[0], 1, 0), STR("/b\"\\\n"));
 	/* It is not kept. */
 	assert_int_equal(registry_n_series(f->families[2]), 0);
-	assert_int_equal(registry_snapshot(f->r, &s), 0);
+	assert_int_equal(registry_snapshot_take(f->r, &s), 0);
 	assert_int_equal(s.families[0].cells[0], 7);
 	assert_int_equal(s.families[0].cells[2], 8);
 	assert_memory_equal(s.families[1].cells, seconds, sizeof(seconds));
