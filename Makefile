@@ -193,7 +193,7 @@ check-e2e: $(program) $(bench) ## the daemon with real servers, logrotate and Pr
 	@$(pytest) tests/e2e
 
 TORTURE_SECONDS ?= 60
-TORTURE_PROGRAMS ?= $(if $(filter asan tsan,$(MODE)),60,300)
+TORTURE_PROGRAMS ?= $(if $(filter asan tsan,$(MODE)),60,200)
 torture := $(PYTHON) tests/torture/run
 
 check-torture: $(program) ## programs that found mistakes, and a few hundred random ones

@@ -19,7 +19,7 @@ struct config_place {
 struct config_error {
 	size_t line; /* from 1; 0 where there are no lines */
 	size_t column; /* from 1, in bytes; 0 where it is about the whole */
-	char text[256]; /* one sentence, cut where it is longer */
+	char text[512]; /* one sentence, cut where it is longer */
 };
 
 /* Always returns -EINVAL, so that a parser can return it. */

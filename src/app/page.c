@@ -157,8 +157,7 @@ add_source(struct buf *out, const char *source,
 	buf_add(out, STR("<tr><td>"));
 	add_escaped(out, str_from(source));
 	buf_add(out, STR("</td>"));
-	add_list(out, s, METRICS_FILES, label, "state", true,
-	    "nothing matches");
+	add_list(out, s, METRICS_FILES, label, "state", true, "no files");
 	add_list(out, s, METRICS_FORMAT_INFO, label, "format", false,
 	    "not known yet");
 	add_number(out,

@@ -147,8 +147,9 @@ find_original(const struct place *p, const struct file *file, bool of_place)
 		bool is_beside;
 
 		if (answer == FILE_IS_COPY || f->file == file ||
-		    f->source != &p->source->reader ||
-		    (of_place && !is_of_place(p, f->file)))
+		    (of_place &&
+			(f->source != &p->source->reader ||
+			    !is_of_place(p, f->file))))
 			continue;
 		other = paths_parent(f->file->path);
 		is_beside = directory && other && !strcmp(directory, other);

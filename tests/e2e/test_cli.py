@@ -19,7 +19,7 @@ def refusal(*arguments, status=2, **options):
     assert result.returncode == status, (result.returncode, text)
     assert result.stdout == b""
     assert text.endswith("\n") and text.count("\n") == 1, text
-    assert len(text) < 300, text
+    assert len(text) < 400, text
     return text
 
 

@@ -244,3 +244,17 @@ def test_a_new_empty_file_is_not_called_a_copy(exporter, make_log, logs):
     # What had been said about it before would stand before this.
     wait_for(lambda: "following" in said(), what="the line that it is followed")
     assert said() == ["following"]
+
+
+def test_a_copy_that_a_glob_sees_of_a_log_that_is_named(exporter, log):
+    """The log is followed by its name, its copy is found by the glob."""
+    daemon = exporter(log.path, f"{log.path}*")
+    log.write(50)  # more than 4 KiB, or it might be another log
+    assert_counted(daemon, log)
+    log.write(20)
+    shutil.copyfile(log.path, f"{log.path}.1")
+    wait_for(lambda: daemon.scrape().total("accesslog_requests_total") == 70)
+    log.truncate()
+    log.write(10)
+    metrics = daemon.scrape()
+    assert metrics.total("accesslog_requests_total") == 80
