@@ -133,11 +133,10 @@ $(B)/libcore.a: $(core)
 $(program): $(app) $(io)
 $(unit): %: %.o $(unit_helpers)
 $(B)/unit/test_gunzip: $(B)/io/gunzip.o
-$(B)/unit/test_mapping: $(B)/io/mapping.o
 state := $(filter $(B)/io/state%,$(io))
 $(B)/unit/test_state $(B)/bench/save: $(state)
-$(B)/unit/test_gunzip.o $(B)/unit/test_mapping.o $(B)/unit/test_state.o \
-	$(B)/bench/save.o: private cppflags += -Isrc
+$(B)/unit/test_gunzip.o $(B)/unit/test_state.o $(B)/bench/save.o: \
+	private cppflags += -Isrc
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
 	pcre2_compile_context_create_8 pcre2_match_context_create_8 \

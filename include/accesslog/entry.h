@@ -1,8 +1,8 @@
 /*
  * One parsed line: a value for each field in use, as slices into the line,
  * and the numbers decoded from them.  Nothing is owned; it lives as long as
- * the line.  Texts of JSON that had escapes lie in the parser instead, until
- * it reads its next line.
+ * the line.  Texts of JSON that had escapes lie in the parser instead, as the
+ * entry itself does, until it reads its next line.
  */
 #ifndef ACCESSLOG_ENTRY_H
 #define ACCESSLOG_ENTRY_H

@@ -48,12 +48,13 @@ void parser_destroy(struct parser *p);
 uint64_t parser_fields(const struct parser *p);
 
 /*
- * ret_entry  written when the answer is PARSER_PARSED; the slots of wanted
+ * ret_entry  the parser's own, until its next line; untouched unless
+ *            PARSER_PARSED
  * ret_whole  as pattern_match(); may be NULL
  *
  * Thread: one at a time for a parser.  Cost: no allocation.
  */
 enum parser_result parser_parse(struct parser *p, struct str line,
-    struct entry *ret_entry, bool *ret_whole);
+    const struct entry **ret_entry, bool *ret_whole);
 
 #endif

@@ -38,7 +38,7 @@ void scanner_destroy(struct scanner *s);
 
 /*
  * values  by slot: slices of the line for all wanted fields that the format
- *         has; untouched where the answer is false
+ *         has; of any of them where the answer is false
  *
  * Returns false where the line is to be matched by PCRE2.
  * Thread: any.  Cost: linear in the part of the line that is looked at; reads

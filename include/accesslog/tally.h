@@ -1,6 +1,6 @@
 /*
- * The metrics in use, and how one entry is counted in them: those of
- * metrics.def and those of the configuration, in the same terms.
+ * The metrics in use: those of metrics.def and those of the configuration, in
+ * the same terms.  tally_plan.h counts in them.
  *
  *	metric  a family, a value (1, or the number in a field), labels
  *	label   a field and what becomes of it (labels.h); metrics whose labels
@@ -8,7 +8,6 @@
  *	group   the values of the static labels of one or more sources; every
  *	        metric has the static labels of all sources, empty where a
  *	        source has not that one
- *	plan    which field each metric has its value from, for one format
  *
  * A metric that has its value from a field makes no observation where that has
  * no number.
@@ -20,14 +19,10 @@
 
 #include "accesslog/config.h"
 #include "accesslog/config_error.h"
-#include "accesslog/entry.h"
 #include "accesslog/fields.h"
 #include "accesslog/metrics.h"
 
 struct tally;
-
-/* What one format can add to the metrics; free(). */
-struct tally_plan;
 
 /*
  * metrics     borrowed for the life of the tally
@@ -66,25 +61,5 @@ void tally_commit(struct tally *t);
  */
 int tally_add_group(struct tally *t, const struct config_pair pairs[],
     size_t n_pairs, size_t *ret_group) __attribute__((warn_unused_result));
-
-/*
- * fields    that entries of a format can have, as bits of slots
- * ret_plan  free(); untouched on failure
- *
- * Returns 0 or -ENOMEM.
- */
-int tally_plan(const struct tally *t, uint64_t fields,
-    struct tally_plan **ret_plan) __attribute__((warn_unused_result));
-
-/*
- * Count one entry in all metrics.
- *
- * Returns 0, or -ENOMEM: nothing of it was counted.
- * Thread: registry locked.  Cost: no hash for a metric without labels but
- * `status`, else one a metric and one a label; no allocation once the series
- * exist.
- */
-int tally_entry(struct tally *t, size_t group, const struct tally_plan *plan,
-    const struct entry *e) __attribute__((warn_unused_result));
 
 #endif

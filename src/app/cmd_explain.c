@@ -264,7 +264,7 @@ print_lines(const struct explainer *x, const struct fields *fields,
 
 	lines_init(&lines, true);
 	for (n = 0; n < x->choice.n_lines && !error; n++) {
-		struct entry e;
+		const struct entry *e;
 
 		if (!next_line(&lines, &window, x->final, &line, &number))
 			break;
@@ -275,7 +275,7 @@ print_lines(const struct explainer *x, const struct fields *fields,
 			is_shown = true;
 			(void)printf("\nline %zu\n", number);
 			for (i = 0; i < fields->n; i++)
-				print_field(fields, i, &e);
+				print_field(fields, i, e);
 			continue;
 		}
 		if (n_misfits++ < SHOWN_MISFITS)

@@ -15,6 +15,7 @@ struct worker {
 	pthread_t thread;
 	struct pipeline pipeline;
 	bool is_made; /* the pipeline */
+	char *buffer; /* BOUNDS_READ_BYTES of it, once the worker works */
 	/* The log that was read last, and a stream at its beginning. */
 	size_t log;
 	struct ingest_stream begun;
@@ -138,8 +139,10 @@ crew_destroy(struct crew *c)
 
 	if (!c)
 		return;
-	for (i = 0; c->workers && i < c->n_workers; i++)
+	for (i = 0; c->workers && i < c->n_workers; i++) {
 		pipeline_release(&c->workers[i].pipeline);
+		free(c->workers[i].buffer);
+	}
 	free(c->workers);
 	free(c->logs);
 	(void)pthread_cond_destroy(&c->done);
@@ -203,7 +206,6 @@ begin(struct worker *w, size_t log, size_t part, struct ingest_stream *ret)
 	const struct scan_log *l = &w->crew->logs[log].log;
 	struct ingest_source *source = ingest_source_at(w->pipeline.ingest,
 	    log);
-	char *head;
 	size_t len;
 	int error;
 
@@ -213,15 +215,10 @@ begin(struct worker *w, size_t log, size_t part, struct ingest_stream *ret)
 	}
 	if (w->log != log) {
 		ingest_stream_init(&w->begun, source, false);
-		head = malloc(BOUNDS_DETECT_BYTES);
-		if (!head)
-			return -ENOMEM;
-		error = scan_head(l, head, BOUNDS_DETECT_BYTES, &len);
-		if (!error)
-			ingest_recognise(&w->begun, str_of(head, len));
-		free(head);
+		error = scan_head(l, w->buffer, BOUNDS_DETECT_BYTES, &len);
 		if (error)
 			return error;
+		ingest_recognise(&w->begun, str_of(w->buffer, len));
 		w->log = log;
 	}
 	*ret = w->begun;
@@ -236,7 +233,8 @@ work(void *arg)
 	struct config_error why;
 	size_t log, part;
 
-	w->error = make_pipeline(w, &why);
+	w->buffer = malloc(BOUNDS_READ_BYTES);
+	w->error = w->buffer ? make_pipeline(w, &why) : -ENOMEM;
 	while (!w->error && take(c, &log, &part)) {
 		struct ingest_stream stream;
 		int error = begin(w, log, part, &stream);
@@ -245,8 +243,8 @@ work(void *arg)
 			ingest_stream_init(&stream,
 			    ingest_source_at(w->pipeline.ingest, log), false);
 		else
-			error = scan_part(&c->logs[log].log, part, &stream,
-			    &w->count);
+			error = scan_part(&c->logs[log].log, part, w->buffer,
+			    &stream, &w->count);
 		note(c, log, part, &stream, error);
 	}
 	(void)pthread_mutex_lock(&c->lock);

@@ -81,19 +81,19 @@ detect_destroy(struct detect *d)
 static void
 judge(struct candidate *c, struct str line)
 {
-	struct entry entry;
+	const struct entry *entry;
 	bool whole;
 	size_t i;
 
 	if (parser_parse(c->parser, line, &entry, &whole) != PARSER_PARSED)
 		return;
 	/* Any word fits where a number may stand; it must be one. */
-	whole = whole && !entry.errors;
+	whole = whole && !entry->errors;
 	c->n_fit++;
 	c->n_whole += whole;
-	c->points += whole ? 3 : entry.errors ? 1 : 2;
+	c->points += whole ? 3 : entry->errors ? 1 : 2;
 	for (i = 0; i < c->n_fields; i++)
-		c->n_values += entry.text[i].data != NULL;
+		c->n_values += entry->text[i].data != NULL;
 }
 
 static bool

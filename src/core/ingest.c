@@ -10,16 +10,13 @@
 #include "accesslog/pattern.h"
 #include "accesslog/patterns.h"
 #include "accesslog/tally.h"
+#include "accesslog/tally_plan.h"
 #include "accesslog/timestamp.h"
 
 /* After so many looks at lines that fit no format whole, the best will do. */
 #define ENOUGH_LOOKS 16
 
 #define NO_SERIES UINT32_MAX
-
-/* What is fetched ahead of a line: the processor itself stops at pages. */
-#define AHEAD_BYTES 1024
-#define CACHE_LINE_BYTES 64
 
 /* What is longer is no time. */
 #define MAX_TIME_BYTES 64
@@ -154,7 +151,7 @@ static void
 format_release(struct ingest_format *f)
 {
 	parser_destroy(f->parser);
-	free(f->plan);
+	tally_plan_destroy(f->plan);
 	free(f->name);
 }
 
@@ -192,7 +189,7 @@ add_format(struct ingest *in, struct str name, const struct format *format,
 	if (!error) {
 		f->fields = parser_fields(f->parser);
 		plan_times(in, f);
-		error = tally_plan(in->tally, f->fields, &f->plan);
+		error = tally_plan_create(in->tally, f->fields, &f->plan);
 	}
 	if (error == -ENOSPC)
 		error = too_many_fields(NULL, "request", reterr);
@@ -598,7 +595,8 @@ ingest_format_name(const struct ingest_stream *st)
 
 /* The formats that the user gave, in order. */
 static const struct ingest_format *
-parse_as_told(const struct ingest_source *s, struct str line, struct entry *e)
+parse_as_told(const struct ingest_source *s, struct str line,
+    const struct entry **ret_entry)
 {
 	const struct ingest *in = s->ingest;
 	size_t i;
@@ -606,7 +604,8 @@ parse_as_told(const struct ingest_source *s, struct str line, struct entry *e)
 	for (i = 0; i < s->n_formats; i++) {
 		const struct ingest_format *f = &in->formats[s->formats[i]];
 
-		if (parser_parse(f->parser, line, e, NULL) == PARSER_PARSED)
+		if (parser_parse(f->parser, line, ret_entry, NULL) ==
+		    PARSER_PARSED)
 			return f;
 	}
 	return NULL;
@@ -618,22 +617,22 @@ parse_as_told(const struct ingest_source *s, struct str line, struct entry *e)
  * its format from one line to the next, and none should cost a count.
  */
 static const struct ingest_format *
-parse(struct ingest_stream *st, struct str line, struct entry *e)
+parse(struct ingest_stream *st, struct str line, const struct entry **ret_entry)
 {
 	struct ingest *in = st->source->ingest;
 	struct detect_choice choice;
 
 	if (st->source->n_formats)
-		return parse_as_told(st->source, line, e);
+		return parse_as_told(st->source, line, ret_entry);
 	if (st->format != DETECT_NONE &&
-	    parser_parse(in->formats[st->format].parser, line, e, NULL) ==
-		PARSER_PARSED)
+	    parser_parse(in->formats[st->format].parser, line, ret_entry,
+		NULL) == PARSER_PARSED)
 		return &in->formats[st->format];
 
 	choice = detect_choose(in->detect, line, true);
 	if (choice.format == DETECT_NONE ||
-	    parser_parse(in->formats[choice.format].parser, line, e, NULL) !=
-		PARSER_PARSED)
+	    parser_parse(in->formats[choice.format].parser, line, ret_entry,
+		NULL) != PARSER_PARSED)
 		return NULL;
 	st->settled = false; /* look again in the next bytes */
 	st->n_looks = 0;
@@ -719,26 +718,11 @@ note_entry(struct batch *b, const struct ingest_format *f,
 	}
 }
 
-/*
- * As much as the line has, further on; behind the window it is a hint about
- * nothing.  It saves a scan of mapped files a tenth of its time.
- */
-static inline void
-fetch_ahead(struct str line)
-{
-	uintptr_t at = (uintptr_t)line.data + AHEAD_BYTES;
-	uintptr_t end = at + line.len;
-
-	for (; at <= end; at += CACHE_LINE_BYTES)
-		__builtin_prefetch((const void *)at);
-}
-
 static inline int
 feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 {
-	struct ingest *in = st->source->ingest;
 	const struct ingest_format *format;
-	struct entry entry;
+	const struct entry *entry;
 	int error = 0;
 
 	if (!line.len)
@@ -748,20 +732,20 @@ feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 		b->n_lines[RESULT_UNPARSED]++;
 		return 0;
 	}
-	if (st->source->n_drops && is_dropped(st->source, &entry)) {
+	if (st->source->n_drops && is_dropped(st->source, entry)) {
 		b->n_lines[RESULT_FILTERED]++;
 		return 0;
 	}
-	if (entry.errors || entry.n_repairs ||
+	if (entry->errors || entry->n_repairs ||
 	    (st->source->last_line == NO_SERIES && format->n_times))
-		error = prepare_entry(st->source, format, &entry);
+		error = prepare_entry(st->source, format, entry);
 	if (!error)
-		error = tally_entry(in->tally, st->source->group, format->plan,
-		    &entry);
+		error = tally_plan_count(format->plan, st->source->group,
+		    entry);
 	if (error)
 		return error;
 	b->n_lines[RESULT_PARSED]++;
-	note_entry(b, format, &entry);
+	note_entry(b, format, entry);
 	return 0;
 }
 
@@ -877,7 +861,6 @@ ingest_feed(struct ingest_stream *st, struct str window, bool final,
 			batch.n_lines[RESULT_TOO_LONG]++;
 			continue;
 		}
-		fetch_ahead(line);
 		error = feed_line(st, line, &batch);
 		if (error)
 			lines_give_back(&st->lines, &rest, line);

@@ -46,10 +46,6 @@ struct parser {
 	uint64_t wanted; /* bits of slots */
 	uint64_t available; /* of these */
 	uint64_t in_format; /* of fields: what lines have themselves */
-	size_t n_absent;
-	size_t absent[BOUNDS_FIELDS]; /* slots that lines have not */
-	size_t n_present;
-	size_t present[BOUNDS_FIELDS];
 	size_t n_numbers;
 	struct number {
 		size_t slot;
@@ -60,6 +56,7 @@ struct parser {
 	} numbers[BOUNDS_FIELDS];
 	size_t n_derived;
 	struct derived derived[N_DERIVATIONS];
+	struct entry entry; /* of the line read last; else all without values */
 };
 
 /*
@@ -109,7 +106,9 @@ plan_number(struct parser *p, size_t slot)
 	n->min_digits = 1;
 	if (p->json)
 		return;
-	n->shift = pattern_shift(p->pattern, slot);
+	/* A status has no unit: 200 is 200. */
+	if (n->kind != FIELDS_STATUS)
+		n->shift = pattern_shift(p->pattern, slot);
 	if (n->kind == FIELDS_COUNT && !n->shift)
 		n->max_digits = SIZE_MAX;
 	if (n->kind == FIELDS_STATUS && !n->shift)
@@ -122,11 +121,8 @@ plan_slots(struct parser *p)
 	size_t i;
 
 	for (i = 0; i < p->fields.n; i++) {
-		if (!(p->in_format & ENTRY_BIT(i))) {
-			p->absent[p->n_absent++] = i;
+		if (!(p->in_format & ENTRY_BIT(i)))
 			continue;
-		}
-		p->present[p->n_present++] = i;
 		switch (p->fields.kinds[i]) {
 		case FIELDS_STATUS:
 		case FIELDS_COUNT:
@@ -288,32 +284,38 @@ derive(enum derivation how, struct str source)
 	return request.uri.data ? request_path(request.uri) : request.uri;
 }
 
-static inline bool
-match(struct parser *p, struct str line, struct entry *e, bool *ret_whole)
+/* Fields that are in the format, and not in the line, are errors. */
+static bool
+match_pattern(struct parser *p, struct str line, bool *ret_whole)
 {
-	bool is_scanned = p->scanner &&
-	    scanner_match(p->scanner, line, e->text);
-	size_t i;
+	struct entry *e = &p->entry;
+	uint64_t rest;
 
-	if (!is_scanned &&
-	    pattern_match(p->pattern, line, e->text, ret_whole) != PATTERN_FITS)
+	if (pattern_match(p->pattern, line, e->text, ret_whole) != PATTERN_FITS)
 		return false;
-	e->errors = 0;
-	e->n_repairs = 0;
-	for (i = 0; i < p->n_absent; i++)
-		e->text[p->absent[i]] = (struct str){ 0 };
-	for (i = 0; !is_scanned && i < p->n_present; i++) {
-		if (!e->text[p->present[i]].data)
-			e->errors |= ENTRY_BIT(p->present[i]);
+	for (rest = p->in_format; rest; rest &= rest - 1) {
+		if (!e->text[__builtin_ctzll(rest)].data)
+			e->errors |= rest & -rest;
 	}
-	if (is_scanned && ret_whole)
+	return true;
+}
+
+/* What is not in the format has no value, ever. */
+static inline bool
+match(struct parser *p, struct str line, bool *ret_whole)
+{
+	p->entry.errors = 0;
+	if (!p->scanner || !scanner_match(p->scanner, line, p->entry.text))
+		return match_pattern(p, line, ret_whole);
+	if (ret_whole)
 		*ret_whole = false;
 	return true;
 }
 
 static void
-decode_into(const struct parser *p, const struct number *n, struct entry *e)
+decode_into(struct parser *p, const struct number *n)
 {
+	struct entry *e = &p->entry;
 	size_t slot = n->slot;
 
 	if (!e->text[slot].data)
@@ -335,10 +337,11 @@ decode_into(const struct parser *p, const struct number *n, struct entry *e)
 
 /* Most status codes and most bytes are digits alone. */
 static inline void
-decode_numbers(const struct parser *p, const char *line, struct entry *e)
+decode_numbers(struct parser *p, const char *line)
 {
 	const struct number *n = p->numbers;
 	const struct number *end = n + p->n_numbers;
+	struct entry *e = &p->entry;
 
 	e->has_number = 0;
 	for (; n < end; n++) {
@@ -348,7 +351,7 @@ decode_numbers(const struct parser *p, const char *line, struct entry *e)
 		if (text.len < n->min_digits || text.len > n->max_digits ||
 		    !decimal_parse_digits(text, (size_t)(text.data - line),
 			&whole)) {
-			decode_into(p, n, e);
+			decode_into(p, n);
 			continue;
 		}
 		e->number[n->slot] = decimal_of(whole);
@@ -357,16 +360,16 @@ decode_numbers(const struct parser *p, const char *line, struct entry *e)
 }
 
 enum parser_result
-parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
+parser_parse(struct parser *p, struct str line, const struct entry **ret_entry,
     bool *ret_whole)
 {
-	struct entry *e = ret_entry;
+	struct entry *e = &p->entry;
 	size_t i;
 
 	if (!(p->json ? parser_json_read(p->json, line, e, ret_whole)
-		      : match(p, line, e, ret_whole)))
+		      : match(p, line, ret_whole)))
 		return PARSER_UNPARSED;
-	decode_numbers(p, line.data, e);
+	decode_numbers(p, line.data);
 	for (i = 0; i < p->n_derived; i++) {
 		const struct derived *d = &p->derived[i];
 
@@ -379,5 +382,6 @@ parser_parse(struct parser *p, struct str line, struct entry *ret_entry,
 			e->errors |= ENTRY_BIT(d->slot);
 	}
 	e->errors &= p->wanted;
+	*ret_entry = e;
 	return PARSER_PARSED;
 }

@@ -32,20 +32,25 @@ struct step {
 	 * found, which saves a sixth of the time.
 	 */
 	uint32_t dash;
+	/* In the same way, how long it usually is; 0: it varies. */
+	unsigned usual_len;
+	size_t slot; /* of its value, or NO_SLOT where that is not wanted */
 };
 
-/* A step whose value is wanted. */
-struct capture {
-	size_t step;
-	size_t slot;
+/* Those that hardly vary. */
+static const struct {
+	const char *field;
+	unsigned len;
+} usual_lengths[] = {
+	{ "time_local", sizeof("20/Nov/2026:15:40:00 +0000") - 1 },
+	{ "time_iso8601", sizeof("2026-11-20T15:40:00+00:00") - 1 },
+	{ "status", 3 },
 };
 
 struct scanner {
 	char *text; /* copy of the format's, for the literals */
 	size_t n_steps;
 	struct step *steps;
-	size_t n_captures;
-	struct capture captures[MAX_STEPS];
 };
 
 /* Compiling */
@@ -114,6 +119,17 @@ set_dash(struct step *step, const char stops[], size_t n)
 	step->dash = dash;
 }
 
+static void
+set_usual_len(struct step *step, struct str field)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(usual_lengths) / sizeof(usual_lengths[0]); i++) {
+		if (str_equal(field, str_from(usual_lengths[i].field)))
+			step->usual_len = usual_lengths[i].len;
+	}
+}
+
 static int
 add_search(struct step *step, struct str expression)
 {
@@ -158,13 +174,14 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 {
 	struct step *step = &s->steps[s->n_steps];
 	size_t from = *i;
-	size_t slot = NO_SLOT;
 	struct buf out;
 	int error;
 
 	if (s->n_steps == MAX_STEPS)
 		return -ENOTSUP;
-	*step = (struct step){ .may_be_empty = true, .dash = UINT32_MAX };
+	*step = (struct step){ .may_be_empty = true,
+		.dash = UINT32_MAX,
+		.slot = NO_SLOT };
 	if (f->items[from].kind != FORMAT_LITERAL)
 		*i = format_unit_end(f, from);
 	if (*i < end && f->items[*i].kind == FORMAT_LITERAL) {
@@ -181,7 +198,7 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 
 	buf_init(&out, 2 * f->text.len + f->n_items);
 	if (f->items[from].kind == FORMAT_OPEN) {
-		slot = fields_find(wanted, f->items[from].text);
+		step->slot = fields_find(wanted, f->items[from].text);
 		write_expression(f, from + 1, format_unit_end(f, from) - 1,
 		    &out);
 	} else {
@@ -191,9 +208,8 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 	if (!error)
 		error = add_search(step, buf_str(&out));
 	buf_release(&out);
-	if (slot != NO_SLOT)
-		s->captures[s->n_captures++] = (struct capture){ s->n_steps - 1,
-			slot };
+	if (f->items[from].kind == FORMAT_OPEN && step->n_stops)
+		set_usual_len(step, f->items[from].text);
 	return error;
 }
 
@@ -370,25 +386,23 @@ value_end(const struct step *step, const char *p, const char *end)
 	return NULL;
 }
 
-/*
- * What the steps find: a value each, of the first n.  Where it begins and where
- * it ends are apart, so that each is read back as it was written: in one load
- * of both the processor would wait until both stores are done.
- */
-struct finding {
-	size_t n;
-	const char *from[MAX_STEPS];
-	const char *to[MAX_STEPS];
-	const char *rest; /* what follows them */
-};
-
-/* The remaining steps, byte by byte.  Returns whether they are done. */
-static bool
-find_near(const struct scanner *s, const char *end, struct finding *f)
+/* Data and length are written apart, as they are read again soon. */
+static inline void
+take_value(const struct step *step, const char *from, const char *to,
+    struct str values[])
 {
-	for (; f->n < s->n_steps; f->n++) {
-		const struct step *step = &s->steps[f->n];
-		const char *from = f->rest;
+	if (step->slot == NO_SLOT)
+		return;
+	values[step->slot].data = from;
+	values[step->slot].len = (size_t)(to - from);
+}
+
+/* The steps from this one on, byte by byte.  Returns whether all are done. */
+static bool
+find_near(const struct scanner *s, const struct step *step, const char *from,
+    const char *end, struct str values[])
+{
+	for (; step < s->steps + s->n_steps; step++) {
 		const char *to = value_end(step, from, end);
 
 		if (!to || (to == from && !step->may_be_empty) ||
@@ -396,9 +410,8 @@ find_near(const struct scanner *s, const char *end, struct finding *f)
 		    !str_starts_with(str_of(to, (size_t)(end - to)),
 			step->literal))
 			return false;
-		f->from[f->n] = from;
-		f->to[f->n] = to;
-		f->rest = to + step->literal.len;
+		take_value(step, from, to, values);
+		from = to + step->literal.len;
 	}
 	return true;
 }
@@ -407,6 +420,16 @@ find_near(const struct scanner *s, const char *end, struct finding *f)
 
 /* Sixteen bytes are searched in one go; behind each of them are eight. */
 #define FAR 24
+
+/* The bit of the first stop in 32 bytes, or 0. */
+static inline uint32_t
+stops_first(const struct step *step, const char *p)
+{
+	uint32_t hits = stops_among(step, SHAPE_STOPS, p) |
+	    stops_among(step, SHAPE_STOPS, p + 16) << 16;
+
+	return hits & -hits;
+}
 
 static inline const char *
 find_stop_far(const struct step *step, size_t n, const char *p, const char *far)
@@ -431,6 +454,22 @@ find_stop_far(const struct step *step, size_t n, const char *p, const char *far)
 	return NULL;
 }
 
+/* Eight digits at once; few numbers have more. */
+static inline const char *
+past_digits_far(const char *p, const char *far)
+{
+	uint64_t bytes, others;
+
+	memcpy(&bytes, p, sizeof(bytes));
+	bytes ^= UINT64_C(0x3030303030303030);
+	others = (bytes | (bytes + UINT64_C(0x0606060606060606))) &
+	    UINT64_C(0xF0F0F0F0F0F0F0F0);
+	if (others && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+		return p + __builtin_ctzll(others) / 8;
+	p = past_digits(p, far);
+	return p < far ? p : NULL;
+}
+
 /*
  * As value_end(), but it stops at a backslash too.
  *
@@ -445,6 +484,9 @@ value_end_far(const struct step *step, const char *p, const char *far)
 	memcpy(&two, p, sizeof(two));
 	if (two == step->dash)
 		return p + 1;
+	if (step->usual_len && far - p >= 40 - FAR &&
+	    stops_first(step, p) == UINT32_C(1) << step->usual_len)
+		return p + step->usual_len;
 	if (step->n_stops && step->n_stops <= 2)
 		return find_stop_far(step, 2, p, far);
 	if (step->n_stops)
@@ -453,45 +495,49 @@ value_end_far(const struct step *step, const char *p, const char *far)
 		return p;
 	if (step->search == SHAPE_PAST_DIGITS_OR_DASH && *p == '-')
 		return p + 1;
-	p = past_digits(p, far);
-	return p < far ? p : NULL;
+	return past_digits_far(p, far);
 }
 
-/* The first steps, as far as they go so. */
-static inline void
-find_far(const struct scanner *s, const char *end, struct finding *f)
+/*
+ * The first steps, as far as they go so.
+ *
+ * from  where the line begins, and where the step that is returned begins
+ */
+static inline const struct step *
+find_far(const struct scanner *s, const char **from, const char *end,
+    struct str values[])
 {
 	const struct step *step = s->steps;
 	const struct step *last = step + s->n_steps;
-	size_t i = 0;
-	const char *from = f->rest;
-	const char *far = end - from > FAR ? end - FAR : from;
+	const char *p = *from;
+	const char *far = end - p > FAR ? end - FAR : p;
 
-	for (; step < last && from < far; step++, i++) {
-		const char *to = value_end_far(step, from, far);
+	for (; step < last && p < far; step++) {
+		const char *to = value_end_far(step, p, far);
 		uint64_t front;
 
-		if (!to || (to == from && !step->may_be_empty))
+		if (!to || (to == p && !step->may_be_empty))
 			break;
 		memcpy(&front, to, sizeof(front));
 		if ((front ^ step->front) & step->front_mask)
 			break;
-		if (step->conditions && !meets(step, from, to, end))
+		if (step->conditions && !meets(step, p, to, end))
 			break;
-		f->from[i] = from;
-		f->to[i] = to;
-		from = to + step->literal.len;
+		take_value(step, p, to, values);
+		p = to + step->literal.len;
 	}
-	f->n = i;
-	f->rest = from;
+	*from = p;
+	return step;
 }
 
 #else
 
-static void
-find_far(const struct scanner *s, const char *end, struct finding *f)
+static const struct step *
+find_far(const struct scanner *s, const char **from, const char *end,
+    struct str values[])
 {
-	(void)s, (void)end, (void)f;
+	(void)from, (void)end, (void)values;
+	return s->steps;
 }
 
 #endif
@@ -499,21 +545,13 @@ find_far(const struct scanner *s, const char *end, struct finding *f)
 bool
 scanner_match(const struct scanner *s, struct str line, struct str values[])
 {
-	struct finding f;
-	size_t i;
+	const char *from = line.data;
+	const char *end = from + line.len;
+	const struct step *step;
 
 	if (!line.len)
 		return false;
-	f.n = 0;
-	f.rest = line.data;
-	find_far(s, line.data + line.len, &f);
-	if (f.n < s->n_steps && !find_near(s, line.data + line.len, &f))
-		return false;
-	for (i = 0; i < s->n_captures; i++) {
-		const char *from = f.from[s->captures[i].step];
-		const char *to = f.to[s->captures[i].step];
-
-		values[s->captures[i].slot] = str_of(from, (size_t)(to - from));
-	}
-	return true;
+	step = find_far(s, &from, end, values);
+	return step == s->steps + s->n_steps ||
+	    find_near(s, step, from, end, values);
 }

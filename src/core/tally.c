@@ -10,6 +10,7 @@
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
 #include "accesslog/labels.h"
+#include "tally_parts.h"
 
 /* The codes that people alert on, and those that every site has. */
 static const char *const common_statuses[] = { "200", "201", "204", "206",
@@ -31,86 +32,6 @@ static const struct {
 #define N_DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
 
 _Static_assert(N_DEFAULTS == METRICS_N_ACCESS, "all of them");
-
-/* One label, for all metrics that have the same. */
-struct label {
-	struct config_label spec; /* owned, but its rules are not compared */
-	struct labels *values;
-	size_t slot;
-	/* Of the entry at hand, where n_entry is the tally's. */
-	uint64_t n_entry;
-	struct str value;
-	bool overflowed;
-};
-
-enum label_kind {
-	WITHOUT_LABELS,
-	BY_STATUS, /* at most 1,001 values: no hash is needed */
-	BY_LABELS,
-};
-
-/* How many series of a kind are known without a hash, in each group. */
-static const size_t n_known[] = {
-	[WITHOUT_LABELS] = 1,
-	[BY_STATUS] = 1001,
-	[BY_LABELS] = 0,
-};
-
-struct metric {
-	struct registry_family *family;
-	struct registry_spec spec; /* borrows from family's */
-	bool counts_requests;
-	size_t values[2]; /* slots, or FIELDS_NO_SLOT */
-	enum label_kind kind;
-	size_t n_labels; /* without the static ones, which follow */
-	size_t labels[BOUNDS_LABELS]; /* of the tally */
-	uint32_t label_overflow[BOUNDS_LABELS]; /* series; of those limited */
-	/*
-	 * The cells of its series, by group, then by status; NULL until it is
-	 * seen, and for as long as what is added to it is overflow.
-	 */
-	uint64_t **known;
-	const struct metric *same; /* before it, by the same labels; or NULL */
-	/* Of the entry at hand, where n_entry is the tally's. */
-	uint64_t n_entry;
-	uint64_t *cells;
-	bool overflowed;
-	uint64_t overflowed_labels; /* bits */
-};
-
-struct group {
-	struct str *values; /* of the static labels; the bytes are owned */
-};
-
-struct tally {
-	struct metrics *metrics;
-	size_t max_memory_bytes; /* of all series, once it is in use */
-	bool with_zeros;
-	size_t status_slot;
-	size_t n_statics;
-	char **statics; /* names of static labels */
-	size_t n_names;
-	char *names[BOUNDS_FIELDS]; /* of fields, owned */
-	size_t n_labels;
-	struct label *labels;
-	size_t n_metrics;
-	struct metric *metric;
-	size_t n_groups;
-	struct group *groups;
-	uint64_t n_entry;
-};
-
-/* What one metric takes from the entries of a format. */
-struct use {
-	struct metric *metric;
-	size_t slot; /* of its value, or FIELDS_NO_SLOT */
-	uint64_t bit; /* of the slot, or 0 */
-};
-
-struct tally_plan {
-	size_t n;
-	struct use uses[];
-};
 
 /* What a metric is made from; everything borrowed. */
 struct plan {
@@ -697,8 +618,6 @@ tally_destroy(struct tally *t)
 	for (i = 0; i < t->n_groups; i++)
 		group_release(t, &t->groups[i]);
 	free(t->groups);
-	for (i = 0; i < t->n_metrics; i++)
-		free(t->metric[i].known);
 	free(t->metric);
 	for (i = 0; i < t->n_labels; i++)
 		labels_destroy(t->labels[i].values);
@@ -728,29 +647,6 @@ tally_commit(struct tally *t)
 }
 
 /* Groups */
-
-/* One more group's worth of series that are not known yet. */
-static int
-grow_known(struct tally *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->n_metrics; i++) {
-		struct metric *m = &t->metric[i];
-		size_t n = n_known[m->kind];
-		uint64_t **known;
-
-		if (!n)
-			continue;
-		known = reallocarray(m->known, (t->n_groups + 1) * n,
-		    sizeof(*known));
-		if (!known)
-			return -ENOMEM;
-		m->known = known;
-		memset(known + t->n_groups * n, 0, n * sizeof(*known));
-	}
-	return 0;
-}
 
 static int
 add_zeros(const struct tally *t, const struct group *g)
@@ -798,9 +694,7 @@ tally_add_group(struct tally *t, const struct config_pair pairs[],
 	if (!groups)
 		return -ENOMEM;
 	t->groups = groups;
-	error = grow_known(t);
-	if (!error)
-		error = group_init(t, pairs, n_pairs, &g);
+	error = group_init(t, pairs, n_pairs, &g);
 	if (error)
 		return error;
 	if (t->with_zeros)
@@ -811,230 +705,5 @@ tally_add_group(struct tally *t, const struct config_pair pairs[],
 	}
 	groups[t->n_groups] = g;
 	*ret_group = t->n_groups++;
-	return 0;
-}
-
-int
-tally_plan(const struct tally *t, uint64_t fields, struct tally_plan **ret_plan)
-{
-	struct tally_plan *plan = calloc(1,
-	    sizeof(*plan) + t->n_metrics * sizeof(plan->uses[0]));
-	size_t i, j;
-
-	if (!plan)
-		return -ENOMEM;
-	for (i = 0; i < t->n_metrics; i++) {
-		const struct metric *m = &t->metric[i];
-		struct use use = { &t->metric[i], FIELDS_NO_SLOT, 0 };
-
-		for (j = 2; j-- > 0;) {
-			size_t slot = m->values[j];
-
-			if (slot != FIELDS_NO_SLOT && fields & ENTRY_BIT(slot))
-				use.slot = slot;
-		}
-		/* By status, series without a value are shown all the same. */
-		if (!m->counts_requests && use.slot == FIELDS_NO_SLOT &&
-		    m->kind != BY_STATUS)
-			continue;
-		if (use.slot != FIELDS_NO_SLOT)
-			use.bit = ENTRY_BIT(use.slot);
-		plan->uses[plan->n++] = use;
-	}
-	*ret_plan = plan;
-	return 0;
-}
-
-/* Entries */
-
-/* The number of three digits, which is below 1000; or 1000. */
-static inline size_t
-status_number(struct str text)
-{
-	unsigned n[3];
-	size_t i;
-
-	if (!text.data || text.len != 3)
-		return 1000;
-	for (i = 0; i < 3; i++)
-		n[i] = (unsigned char)text.data[i] - (unsigned)'0';
-	if (n[0] > 9 || n[1] > 9 || n[2] > 9)
-		return 1000;
-	return n[0] * 100 + n[1] * 10 + n[2];
-}
-
-/* Finds the cells that belong to those of m->same. */
-static int
-look_up_same(struct metric *m)
-{
-	uint32_t series;
-	int error = registry_find_same_series(m->family, m->same->family,
-	    &series, &m->overflowed);
-
-	if (error)
-		return error;
-	m->cells = registry_cells(m->family, series);
-	m->overflowed_labels = m->same->overflowed_labels;
-	return 0;
-}
-
-/* Finds the cells of m whose first labels have these values. */
-static int
-look_up(struct tally *t, struct metric *m, size_t group,
-    struct str values[BOUNDS_LABELS])
-{
-	uint32_t series;
-	size_t i;
-	int error;
-
-	for (i = 0; i < t->n_statics; i++)
-		values[m->n_labels + i] = t->groups[group].values[i];
-	error = registry_find_series(m->family, values, &series,
-	    &m->overflowed);
-	if (!error)
-		m->cells = registry_cells(m->family, series);
-	return error;
-}
-
-/*
- * known  where the cells are remembered
- * value  of its only label; unused where it has none
- */
-static int
-look_up_known(struct tally *t, struct metric *m, size_t group, struct str value,
-    uint64_t **known)
-{
-	struct str values[BOUNDS_LABELS] = { value };
-	int error = look_up(t, m, group, values);
-
-	if (!error && !m->overflowed)
-		*known = m->cells;
-	return error;
-}
-
-static int
-label_value(struct tally *t, struct label *l, const struct entry *e)
-{
-	int error;
-
-	if (l->n_entry == t->n_entry)
-		return 0;
-	error = labels_value(l->values, e->text[l->slot], &l->value,
-	    &l->overflowed);
-	if (!error)
-		l->n_entry = t->n_entry;
-	return error;
-}
-
-static int
-find_by_labels(struct tally *t, struct metric *m, size_t group,
-    const struct entry *e)
-{
-	struct str values[BOUNDS_LABELS];
-	size_t i;
-	int error;
-
-	if (m->same && m->same->n_entry == t->n_entry && !m->same->overflowed)
-		return look_up_same(m);
-	m->overflowed_labels = 0;
-	for (i = 0; i < m->n_labels; i++) {
-		struct label *l = &t->labels[m->labels[i]];
-
-		error = label_value(t, l, e);
-		if (error)
-			return error;
-		values[i] = l->value;
-		if (l->overflowed)
-			m->overflowed_labels |= UINT64_C(1) << i;
-	}
-	error = look_up(t, m, group, values);
-	if (!error)
-		m->n_entry = t->n_entry;
-	return error;
-}
-
-static inline bool
-is_due(const struct use *use, const struct entry *e)
-{
-	return use->metric->counts_requests || e->has_number & use->bit;
-}
-
-/*
- * A series that is known without a hash exists as soon as a format can have
- * its value, so that it is there before the first; others when they have one.
- */
-static inline int
-find_cells(struct tally *t, const struct use *use, size_t group, size_t status,
-    const struct entry *e)
-{
-	struct metric *m = use->metric;
-	uint64_t **known;
-
-	if (m->kind == BY_LABELS)
-		return is_due(use, e) ? find_by_labels(t, m, group, e) : 0;
-	if (m->kind == WITHOUT_LABELS)
-		known = &m->known[group];
-	else
-		known = &m->known[group * n_known[BY_STATUS] + status];
-	m->cells = *known;
-	m->overflowed = false;
-	if (m->cells)
-		return 0;
-	return look_up_known(t, m, group,
-	    m->kind == BY_STATUS ? labels_status(e->text[t->status_slot])
-				 : STR(""),
-	    known);
-}
-
-static void
-count_overflow(struct tally *t, struct metric *m)
-{
-	if (m->overflowed)
-		registry_count_overflow(m->family);
-	for (; m->overflowed_labels;
-	     m->overflowed_labels &= m->overflowed_labels - 1)
-		registry_add(t->metrics->family[METRICS_LABEL_OVERFLOW],
-		    m->label_overflow[__builtin_ctzll(m->overflowed_labels)],
-		    decimal_of(1));
-}
-
-/* Cannot fail. */
-static inline void
-add(struct tally *t, struct metric *m, struct decimal value)
-{
-	if (m->spec.type == REGISTRY_COUNTER)
-		registry_cells_add(m->cells, value);
-	else if (m->spec.type == REGISTRY_GAUGE)
-		registry_cells_set(m->cells, value);
-	else
-		registry_cells_observe(m->family, m->cells, value);
-	if (m->overflowed || m->overflowed_labels)
-		count_overflow(t, m);
-}
-
-/* All series first, then all values: on failure nothing was counted. */
-int
-tally_entry(struct tally *t, size_t group, const struct tally_plan *plan,
-    const struct entry *e)
-{
-	const struct use *end = plan->uses + plan->n;
-	size_t status = t->status_slot == FIELDS_NO_SLOT
-	    ? 1000
-	    : status_number(e->text[t->status_slot]);
-	const struct use *use;
-
-	t->n_entry++;
-	for (use = plan->uses; use < end; use++) {
-		int error = find_cells(t, use, group, status, e);
-
-		if (error)
-			return error;
-	}
-	for (use = plan->uses; use < end; use++) {
-		if (use->metric->counts_requests)
-			add(t, use->metric, decimal_of(1));
-		else if (e->has_number & use->bit)
-			add(t, use->metric, e->number[use->slot]);
-	}
 	return 0;
 }

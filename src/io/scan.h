@@ -56,6 +56,7 @@ int scan_look(const char *path, struct scan_log *ret_log)
 /*
  * Read one part, a file that has grown since to its end.
  *
+ * buffer  BOUNDS_READ_BYTES of it
  * stream  begun by ingest_stream_init(), at_start for part 0 alone; fed with
  *         everything, an unfinished last line too
  * count   added to as the reading goes on
@@ -65,7 +66,7 @@ int scan_look(const char *path, struct scan_log *ret_log)
  * early; -ERANGE: a file that has shrunk since scan_look(); -ENOMEM.  What was
  * read before a failure is counted.
  */
-int scan_part(const struct scan_log *log, size_t part,
+int scan_part(const struct scan_log *log, size_t part, char *buffer,
     struct ingest_stream *stream, struct scan_count *count)
     __attribute__((warn_unused_result));
 

@@ -114,7 +114,7 @@ compare(const struct family *f, size_t i, struct str line,
 static void
 check_line(struct family *f, struct str line)
 {
-	struct entry first, e;
+	const struct entry *first, *e;
 	enum parser_result expected = parser_parse(f->parsers[0], line, &first,
 	    NULL);
 	size_t i;
@@ -126,7 +126,7 @@ check_line(struct family *f, struct str line)
 			    STR_ARGS(line),
 			    expected == PARSER_PARSED ? "parsed" : "unparsed");
 		if (expected == PARSER_PARSED)
-			compare(f, i, line, &first, &e);
+			compare(f, i, line, first, e);
 	}
 }
 

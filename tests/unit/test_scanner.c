@@ -75,10 +75,8 @@ check_line(struct engines *e, struct str line)
 
 	if (is_found && result != PATTERN_FITS)
 		fail_msg("found, and PCRE2 does not: %.*s", STR_ARGS(line));
-	for (i = 0; i < e->fields.n; i++) {
-		if (!is_found) {
-			assert_null(found[i].data);
-		} else if (found[i].data != expected[i].data ||
+	for (i = 0; is_found && i < e->fields.n; i++) {
+		if (found[i].data != expected[i].data ||
 		    found[i].len != expected[i].len) {
 			print_message("%.*s: %.*s\n", STR_ARGS(line),
 			    STR_ARGS(e->fields.names[i]));
