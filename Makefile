@@ -140,7 +140,7 @@ $(B)/unit/test_gunzip.o $(B)/unit/test_state.o $(B)/bench/save.o: \
 $(unit): libs = $(shell pkg-config --libs cmocka) $(addprefix -Xlinker --wrap=,\
 	malloc calloc realloc reallocarray strdup strndup \
 	pcre2_compile_context_create_8 pcre2_match_context_create_8 \
-	yaml_parser_initialize yaml_parser_parse)
+	pcre2_jit_compile_8 yaml_parser_initialize yaml_parser_parse)
 $(fuzz): %: %.o $(fuzz_driver)
 $(fuzz): libs = $(if $(fuzz_driver),,-fsanitize=fuzzer)
 $(bench): %: %.o

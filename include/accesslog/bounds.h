@@ -15,11 +15,11 @@
 
 /*
  * One read.  Must exceed BOUNDS_LINE_BYTES, because an unfinished line is read
- * again from its start.  256 KiB amortise the system call over some thousand
- * lines and stay inside a second-level cache: 128 KiB to 1 MiB cost the same,
- * 32 KiB and 4 MiB 5 to 15 % more of reading a file that is in memory.
+ * again from its start.  128 KiB amortise the system call over some hundred
+ * lines and stay inside a second-level cache: 68 KiB to 1 MiB cost the same, 4
+ * MiB 5 to 15 % more of reading a file that is in memory.
  */
-#define BOUNDS_READ_BYTES (256u * 1024)
+#define BOUNDS_READ_BYTES (128u * 1024)
 
 /* Read of one file in one turn of the loop: about 5 ms at 1 GB/s. */
 #define BOUNDS_TURN_BYTES (4u * 1024 * 1024)

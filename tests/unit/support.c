@@ -72,6 +72,7 @@ support_guarded_str_free(struct str s)
 static atomic_ulong n_asked;
 static atomic_ulong fail_at; /* 0: none */
 static atomic_bool did_fail;
+bool support_jit_fails;
 
 void
 support_fail_allocation(unsigned long nth)
@@ -210,6 +211,30 @@ pcre2_match_context *
 __wrap_pcre2_match_context_create_8(pcre2_general_context *context)
 {
 	return __real_pcre2_match_context_create_8(context ? context : general);
+}
+
+/*
+ * Machine code is made when a pattern is first matched, and matching does
+ * without it where there is no memory for it: nobody is told of that.
+ */
+
+int __real_pcre2_jit_compile_8(pcre2_code *code, uint32_t options);
+int __wrap_pcre2_jit_compile_8(pcre2_code *code, uint32_t options);
+
+int
+__wrap_pcre2_jit_compile_8(pcre2_code *code, uint32_t options)
+{
+	unsigned long n = n_asked;
+	unsigned long at = fail_at;
+	int error = PCRE2_ERROR_NOMEMORY;
+
+	if (support_jit_fails)
+		return error;
+	fail_at = 0;
+	error = __real_pcre2_jit_compile_8(code, options);
+	fail_at = at;
+	n_asked = n;
+	return error;
 }
 
 /*

@@ -41,6 +41,9 @@ void support_guarded_str_free(struct str s);
 void support_fail_allocation(unsigned long nth);
 void support_stop_failing(void);
 
+/* PCRE2 cannot make machine code, which else counts as no allocation. */
+extern bool support_jit_fails;
+
 /* Whether one has failed since support_fail_allocation(). */
 bool support_did_fail(void);
 
