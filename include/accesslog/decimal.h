@@ -45,26 +45,27 @@ decimal_of(uint64_t whole)
 enum decimal_result decimal_parse(struct str text, unsigned shift,
     struct decimal *ret_value);
 
+#define DECIMAL_QUICK_DIGITS 8
+
 /*
  * The common case of decimal_parse() with a shift of 0, without a branch for
  * each digit.
  *
- * n_before   how many bytes can be read before text
+ * text       one byte to DECIMAL_QUICK_DIGITS; so many before its end can be
+ *            read
  * ret_whole  untouched unless true
  *
- * Returns false where decimal_parse() is to be asked: text is not one digit to
- * eight, or stands too close to the beginning.
+ * Returns false where decimal_parse() is to be asked.
  */
 static inline bool
-decimal_parse_digits(struct str text, size_t n_before, uint64_t *ret_whole)
+decimal_parse_digits(struct str text, uint64_t *ret_whole)
 {
 	const uint64_t zeros = UINT64_C(0x3030303030303030);
 	const uint64_t pairs = UINT64_C(0x000000FF000000FF);
 	uint64_t bytes, n;
 	size_t shift = 64 - 8 * text.len;
 
-	if (text.len - 1 > 7 || text.len + n_before < 8 ||
-	    __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+	if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
 		return false;
 	/* The eight bytes up to the end of text, what is before it as zeros. */
 	memcpy(&bytes, text.data + text.len - 8, 8);

@@ -23,7 +23,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "accesslog/bounds.h"
 #include "accesslog/str.h"
 
 enum lines_class {
@@ -56,13 +58,36 @@ void lines_init(struct lines *l, bool at_start);
  *
  * Cost: one memchr a line.
  */
-enum lines_result lines_next(struct lines *l, struct str *window, bool final,
-    struct str *ret_line);
+static inline enum lines_result lines_next(struct lines *l, struct str *window,
+    bool final, struct str *ret_line);
+
+/* As lines_next(), which asks it about all that is not a plain line. */
+enum lines_result lines_next_odd(struct lines *l, struct str *window,
+    bool final, struct str *ret_line);
 
 /*
  * The line that the last call returned was not dealt with, and is at the front
  * of the window again.
  */
 void lines_give_back(struct lines *l, struct str *window, struct str line);
+
+static inline enum lines_result
+lines_next(struct lines *l, struct str *window, bool final,
+    struct str *ret_line)
+{
+	const char *data = window->data;
+	const char *newline = NULL;
+	size_t len;
+
+	if (window->len && data[0] && !l->at_start && !l->in_long_line)
+		newline = (const char *)memchr(data, '\n', window->len);
+	len = newline ? (size_t)(newline - data) : SIZE_MAX;
+	if (len > BOUNDS_LINE_BYTES || (len && newline[-1] == '\r'))
+		return lines_next_odd(l, window, final, ret_line);
+	*ret_line = str_of(data, len);
+	*window = str_after(*window, len + 1);
+	l->n_bytes[LINES_BYTES_READ] += len + 1;
+	return LINES_LINE;
+}
 
 #endif

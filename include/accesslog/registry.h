@@ -238,11 +238,10 @@ static inline void
 registry_cells_add(uint64_t cells[2], struct decimal delta)
 {
 	struct decimal sum = { cells[0], (uint32_t)cells[1] };
-	uint64_t whole;
+	uint64_t whole = sum.whole + delta.whole;
 
-	if (!delta.nanos &&
-	    !__builtin_add_overflow(sum.whole, delta.whole, &whole) &&
-	    whole != UINT64_MAX) {
+	/* Neither has it wrapped, nor is it UINT64_MAX. */
+	if (!delta.nanos && whole + 1 > sum.whole) {
 		cells[0] = whole;
 		return;
 	}

@@ -18,7 +18,7 @@
 
 #define NO_SERIES UINT32_MAX
 
-/* What is longer is no time. */
+/* What is longer is no time of JSON. */
 #define MAX_TIME_BYTES 64
 
 /* A format with what reading its lines needs. */
@@ -703,12 +703,12 @@ note_entry(struct batch *b, const struct ingest_format *f,
 	struct str time = entry_time(f, e);
 	uint64_t errors = e->errors;
 
-	if (time.data && time.len <= sizeof(b->room)) {
+	if (time.data && !f->is_json) {
 		b->time = time;
-		if (f->is_json) { /* it lives until the next line is parsed */
-			memcpy(b->room, time.data, time.len);
-			b->time.data = b->room;
-		}
+	} else if (time.data && time.len <= sizeof(b->room)) {
+		/* It lives until the next line is parsed. */
+		memcpy(b->room, time.data, time.len);
+		b->time = str_of(b->room, time.len);
 	}
 	b->n_repairs += e->n_repairs;
 	b->has_errors |= errors;

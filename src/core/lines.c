@@ -31,7 +31,7 @@ count_nuls(struct str s)
 }
 
 enum lines_result
-lines_next(struct lines *l, struct str *window, bool final,
+lines_next_odd(struct lines *l, struct str *window, bool final,
     struct str *ret_line)
 {
 	const char *newline;

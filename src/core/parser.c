@@ -51,8 +51,8 @@ struct parser {
 		size_t slot;
 		enum fields_kind kind;
 		unsigned shift; /* of JSON, the line decides */
-		/* How many make a plain number. */
-		size_t min_digits, max_digits;
+		/* So many, and so many more, make a plain number. */
+		size_t min_digits, more_digits;
 	} numbers[BOUNDS_FIELDS];
 	size_t n_derived;
 	struct derived derived[N_DERIVATIONS];
@@ -103,16 +103,18 @@ plan_number(struct parser *p, size_t slot)
 
 	n->slot = slot;
 	n->kind = p->fields.kinds[slot];
-	n->min_digits = 1;
+	n->min_digits = SIZE_MAX; /* none does */
 	if (p->json)
 		return;
 	/* A status has no unit: 200 is 200. */
 	if (n->kind != FIELDS_STATUS)
 		n->shift = pattern_shift(p->pattern, slot);
-	if (n->kind == FIELDS_COUNT && !n->shift)
-		n->max_digits = SIZE_MAX;
-	if (n->kind == FIELDS_STATUS && !n->shift)
-		n->min_digits = n->max_digits = 3;
+	if (n->kind == FIELDS_COUNT && !n->shift) {
+		n->min_digits = 1;
+		n->more_digits = DECIMAL_QUICK_DIGITS - 1;
+	} else if (n->kind == FIELDS_STATUS) {
+		n->min_digits = 3;
+	}
 }
 
 static void
@@ -348,9 +350,9 @@ decode_numbers(struct parser *p, const char *line)
 		struct str text = e->text[n->slot];
 		uint64_t whole;
 
-		if (text.len < n->min_digits || text.len > n->max_digits ||
-		    !decimal_parse_digits(text, (size_t)(text.data - line),
-			&whole)) {
+		if (text.len - n->min_digits > n->more_digits ||
+		    text.data - line < DECIMAL_QUICK_DIGITS ||
+		    !decimal_parse_digits(text, &whole)) {
 			decode_into(p, n);
 			continue;
 		}

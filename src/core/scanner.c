@@ -208,7 +208,8 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 	if (!error)
 		error = add_search(step, buf_str(&out));
 	buf_release(&out);
-	if (f->items[from].kind == FORMAT_OPEN && step->n_stops)
+	if (f->items[from].kind == FORMAT_OPEN && step->n_stops &&
+	    step->n_stops <= 2)
 		set_usual_len(step, f->items[from].text);
 	return error;
 }
@@ -326,18 +327,26 @@ stops_among(const struct step *step, size_t n, const char *p)
 }
 #endif
 
-/* The first of the stops in [p, end), or end. */
+/* The first of the stops in [p, end), or end; line begins before p. */
 static const char *
-find_stop(const struct step *step, const char *p, const char *end)
+find_stop(const struct step *step, const char *line, const char *p,
+    const char *end)
 {
 	size_t i;
 
 #ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		unsigned hits = stops_among(step, SHAPE_STOPS, p);
+	unsigned hits;
 
+	for (; end - p >= 16; p += 16) {
+		hits = stops_among(step, SHAPE_STOPS, p);
 		if (hits)
 			return p + __builtin_ctz(hits);
+	}
+	/* The last sixteen bytes, without those that are before p. */
+	if (end - line >= 16) {
+		hits = stops_among(step, SHAPE_STOPS, end - 16) >>
+		    (16 - (end - p));
+		return hits ? p + __builtin_ctz(hits) : end;
 	}
 #endif
 	for (; p < end; p++) {
@@ -359,16 +368,17 @@ past_digits(const char *p, const char *end)
 
 /* Where the value that begins at p ends; NULL where that is not certain. */
 static const char *
-value_end(const struct step *step, const char *p, const char *end)
+value_end(const struct step *step, const char *line, const char *p,
+    const char *end)
 {
 	switch (step->search) {
 	case SHAPE_NOWHERE:
 		return p;
 	case SHAPE_TO_STOP:
-		return find_stop(step, p, end);
+		return find_stop(step, line, p, end);
 	case SHAPE_TO_STOP_UNESCAPED:
 		for (;;) {
-			p = find_stop(step, p, end);
+			p = find_stop(step, line, p, end);
 			if (p == end || *p != '\\')
 				return p;
 			/* It escapes nothing at the end or before a newline. */
@@ -397,13 +407,18 @@ take_value(const struct step *step, const char *from, const char *to,
 	values[step->slot].len = (size_t)(to - from);
 }
 
-/* The steps from this one on, byte by byte.  Returns whether all are done. */
+/*
+ * The steps from this one on, without reading behind the line.  Returns whether
+ * all are done.
+ */
 static bool
-find_near(const struct scanner *s, const struct step *step, const char *from,
-    const char *end, struct str values[])
+find_near(const struct scanner *s, const struct step *step, struct str line,
+    const char *from, struct str values[])
 {
+	const char *end = line.data + line.len;
+
 	for (; step < s->steps + s->n_steps; step++) {
-		const char *to = value_end(step, from, end);
+		const char *to = value_end(step, line.data, from, end);
 
 		if (!to || (to == from && !step->may_be_empty) ||
 		    !meets(step, from, to, end) ||
@@ -421,12 +436,12 @@ find_near(const struct scanner *s, const struct step *step, const char *from,
 /* Sixteen bytes are searched in one go; behind each of them are eight. */
 #define FAR 24
 
-/* The bit of the first stop in 32 bytes, or 0. */
+/* The bit of the first of two stops in 32 bytes, or 0. */
 static inline uint32_t
 stops_first(const struct step *step, const char *p)
 {
-	uint32_t hits = stops_among(step, SHAPE_STOPS, p) |
-	    stops_among(step, SHAPE_STOPS, p + 16) << 16;
+	uint32_t hits = stops_among(step, 2, p) |
+	    stops_among(step, 2, p + 16) << 16;
 
 	return hits & -hits;
 }
@@ -484,7 +499,8 @@ value_end_far(const struct step *step, const char *p, const char *far)
 	memcpy(&two, p, sizeof(two));
 	if (two == step->dash)
 		return p + 1;
-	if (step->usual_len && far - p >= 40 - FAR &&
+	/* It looks at 32 bytes, and behind each of them are eight. */
+	if (step->usual_len && far - p >= 32 + 8 - FAR &&
 	    stops_first(step, p) == UINT32_C(1) << step->usual_len)
 		return p + step->usual_len;
 	if (step->n_stops && step->n_stops <= 2)
@@ -546,12 +562,11 @@ bool
 scanner_match(const struct scanner *s, struct str line, struct str values[])
 {
 	const char *from = line.data;
-	const char *end = from + line.len;
 	const struct step *step;
 
 	if (!line.len)
 		return false;
-	step = find_far(s, &from, end, values);
+	step = find_far(s, &from, from + line.len, values);
 	return step == s->steps + s->n_steps ||
-	    find_near(s, step, from, end, values);
+	    find_near(s, step, line, from, values);
 }
