@@ -4,11 +4,9 @@
 #include <stdlib.h>
 
 #include "accesslog/bounds.h"
+#include "accesslog/spelling.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Keys and names that are compared letter by letter; longer ones are not. */
-#define MAX_NAME_BYTES 64
 
 bool
 schema_is_empty(const struct document_node *node)
@@ -44,72 +42,11 @@ schema_refuse_kind(struct schema_reader *r, const struct schema_key *key,
 	    kind, key->expected);
 }
 
-static size_t
-smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Levenshtein's: how many letters to add, take away or change. */
-static size_t
-distance(struct str a, struct str b)
-{
-	size_t row[MAX_NAME_BYTES + 1];
-	size_t i, j;
-
-	if (a.len > MAX_NAME_BYTES || b.len > MAX_NAME_BYTES)
-		return SIZE_MAX;
-	for (j = 0; j <= b.len; j++)
-		row[j] = j;
-	for (i = 1; i <= a.len; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (j = 1; j <= b.len; j++) {
-			size_t changed = corner +
-			    (a.data[i - 1] != b.data[j - 1]);
-
-			corner = row[j];
-			row[j] = smaller(changed,
-			    smaller(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[b.len];
-}
-
-/*
- * The name that text was meant to be, or NULL: a third of its letters may be
- * wrong, or one of the two is the beginning of the other.
- */
-static const char *
-nearest(struct str text, const char *const names[], size_t n)
-{
-	const char *best = NULL;
-	size_t least = SIZE_MAX;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		struct str name = str_from(names[i]);
-		size_t d = distance(text, name);
-
-		if (d > (name.len + 2) / 3 &&
-		    !(text.len >= 3 &&
-			(str_starts_with(name, text) ||
-			    str_starts_with(text, name))))
-			continue;
-		if (d < least) {
-			least = d;
-			best = names[i];
-		}
-	}
-	return best;
-}
-
 int
 schema_refuse_name(struct schema_reader *r, const struct document_node *node,
     const char *what, const char *const names[], size_t n)
 {
-	const char *near = nearest(node->text, names, n);
+	const char *near = spelling_nearest(node->text, names, n);
 	char all[160] = ""; /* the longest list has 90 bytes */
 	size_t len = 0;
 	size_t i;
