@@ -18,11 +18,13 @@ tell(struct keeper *k, int error)
 	const char *reason;
 	const char *aside = state_set_aside(k->state, &reason);
 
-	if (aside)
+	if (aside) {
+		k->is_anew = true;
 		log_event(LOG_WARN,
 		    "the state file was set aside and a new one begun", "file",
 		    state_path(k->state), "aside", aside, "reason", reason,
 		    NULL);
+	}
 	if (error == k->error)
 		return;
 	k->error = error;
@@ -183,6 +185,7 @@ keeper_start(struct keeper *k, struct loop *loop, struct tailer *tailer)
 {
 	const struct saver_options options = {
 		.error = k->error,
+		.is_anew = k->is_anew,
 		.saved_ms = k->loaded.image.saved_ms,
 		.on_image = add_files,
 		.on_saved = was_saved,

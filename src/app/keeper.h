@@ -29,6 +29,7 @@ struct keeper {
 	struct pipeline *pipeline;
 	struct state_loaded loaded;
 	int error; /* of the state, as it was told */
+	bool is_anew; /* what was there was set aside */
 	atomic_bool is_replaying;
 	atomic_bool is_drained; /* what was in the files is counted */
 };

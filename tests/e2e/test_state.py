@@ -577,12 +577,14 @@ def test_a_torn_file_is_set_aside_and_a_new_one_begun(serve, log, folder, how):
     (aside,) = asides(folder)
     assert aside.read_bytes() == torn
     assert daemon.logged(ASIDE)[0]["aside"] == str(aside)
+    assert errors(daemon) == 1
     log.write(20)
     assert_counted(daemon, log)
     daemon.kill()
     daemon = serve(log.path)
     assert_counted(daemon, log)
     assert not daemon.logged(ASIDE)
+    assert errors(daemon) == 1
     assert asides(folder) == [aside]
 
 
@@ -606,6 +608,7 @@ def test_a_file_with_impossible_contents_is_set_aside(serve, log, folder, table)
     daemon = serve(log.path)
     assert len(daemon.logged(ASIDE)) == 1
     assert len(asides(folder)) == 1
+    assert errors(daemon) == 1
     log.write(20)
     assert_counted(daemon, log)
 
