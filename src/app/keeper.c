@@ -81,6 +81,15 @@ tell_unread(const struct state *s, int error)
 }
 
 static void
+tell_no_parent(const char *directory)
+{
+	(void)fprintf(stderr,
+	    "accesslog_exporter: state directory %s cannot be made, because "
+	    "what it is in does not exist; make that, or wait for its mount\n",
+	    directory);
+}
+
+static void
 tell_loaded(const struct keeper *k)
 {
 	const struct state_loaded *l = &k->loaded;
@@ -105,7 +114,7 @@ load(struct keeper *k)
 	int init_error;
 
 	if (!error || error == -EBUSY || error == -ENOMEM ||
-	    state_is_unread(k->state))
+	    state_is_unread(k->state) || state_lacks_parent(k->state))
 		return error;
 	pipeline_release(p);
 	init_error = pipeline_init(p);
@@ -134,6 +143,9 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	error = load(k);
 	if (error == -EBUSY) {
 		tell_holder(k->state, directory);
+	} else if (error && state_lacks_parent(k->state)) {
+		tell_no_parent(directory);
+		error = -EAGAIN;
 	} else if (error && error != -ENOMEM && p->registry &&
 	    state_is_unread(k->state)) {
 		tell_unread(k->state, error);

@@ -778,13 +778,37 @@ def test_a_file_in_place_of_the_directory(serve, log, folder):
     assert_counted(serve(log.path), log)
 
 
-def test_a_directory_whose_parent_is_missing(serve, log, logs, folder):
-    elsewhere = logs / "a" / "b"
-    daemon = serve(f"--state.dir={elsewhere}", log.path)
+def refused_without_parent(elsewhere, log):
+    result = support.run(
+        f"--state.dir={elsewhere}", "--web.listen-address=127.0.0.1:0", log.path, timeout=5
+    )
+    assert result.returncode == 1
+    assert (
+        f"state directory {elsewhere} cannot be made, because what it is in does not exist; "
+        "make that, or wait for its mount" in result.stderr.decode()
+    )
+
+
+@pytest.mark.parametrize("how", ["missing", "file", "link"])
+def test_a_directory_whose_parent_is_missing_ends_the_start(serve, log, logs, how):
+    """A disk that is mounted late has counters, which must not begin anew."""
+    disk = logs / "disk"
+    elsewhere = disk / "state"
+    daemon = serve(f"--state.dir={logs / 'away'}", log.path)
     log.write(20)
     assert_counted(daemon, log)
-    assert_unsaved_and_saved_again(daemon, log, (logs / "a").mkdir)
-    assert (elsewhere / FILE).exists()
+    daemon.stop()
+    if how == "file":
+        disk.write_text("in the way\n")
+    if how == "link":
+        elsewhere = logs / "link"
+        elsewhere.symlink_to(disk / "state")
+    refused_without_parent(elsewhere, log)
+    disk.unlink(missing_ok=True)
+    disk.mkdir()
+    (logs / "away").rename(disk / "state")
+    log.write(5)
+    assert_counted(serve(f"--state.dir={elsewhere}", log.path), log)
 
 
 def can_inject():
