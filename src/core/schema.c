@@ -232,3 +232,25 @@ schema_array(size_t n, size_t size)
 {
 	return calloc(n ? n : 1, size);
 }
+
+int
+schema_read_items(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, bool single, size_t max, size_t size,
+    schema_read_fn read, struct schema_items *ret_items)
+{
+	struct schema_list list;
+	char *first;
+	size_t i;
+	int error = schema_read_list(r, key, node, single, max, &list);
+
+	*ret_items = (struct schema_items){ 0 };
+	if (error)
+		return error;
+	first = schema_array(list.n, size);
+	if (!first)
+		return -ENOMEM;
+	*ret_items = (struct schema_items){ .n = list.n, .first = first };
+	for (i = 0; i < list.n && !error; i++)
+		error = read(r, key, list.nodes[i], first + i * size);
+	return error;
+}
