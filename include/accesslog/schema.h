@@ -89,6 +89,12 @@ int schema_read_number(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, uint32_t least, uint32_t most,
     uint32_t *ret_value) __attribute__((warn_unused_result));
 
+/* One of the names; else as schema_refuse_name().  ret_i: which of them. */
+int schema_read_word(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, const char *what,
+    const char *const names[], size_t n, size_t *ret_i)
+    __attribute__((warn_unused_result));
+
 /*
  * Each pair goes to the function of its key, in their order, with target.
  *

@@ -49,17 +49,12 @@ label_normalize(struct schema_reader *r, const struct schema_key *key,
 		CONFIG_STATUS_CLASS, CONFIG_PATH, CONFIG_HOST };
 	struct config_label *label = target;
 	size_t i;
-	int error = schema_check_scalar(r, key, node);
+	int error = schema_read_word(r, key, node, "normalizer", names,
+	    N(names), &i);
 
-	if (error)
-		return error;
-	for (i = 0; i < N(names); i++) {
-		if (str_equal(node->text, str_from(names[i]))) {
-			label->normalizer = values[i];
-			return 0;
-		}
-	}
-	return schema_refuse_name(r, node, "normalizer", names, N(names));
+	if (!error)
+		label->normalizer = values[i];
+	return error;
 }
 
 static int
@@ -188,21 +183,16 @@ metric_type(struct schema_reader *r, const struct schema_key *key,
 		REGISTRY_GAUGE, REGISTRY_HISTOGRAM };
 	struct config_metric *metric = target;
 	size_t i;
-	int error = schema_check_scalar(r, key, node);
+	int error;
 
-	if (error)
-		return error;
-	for (i = 0; i < N(names); i++) {
-		if (str_equal(node->text, str_from(names[i]))) {
-			metric->type = values[i];
-			return 0;
-		}
-	}
 	if (str_equal(node->text, STR("summary")))
 		return SCHEMA_REFUSE(r, node->place,
 		    "summaries are not supported, as they cannot be added up; "
 		    "write histogram");
-	return schema_refuse_name(r, node, "type", names, N(names));
+	error = schema_read_word(r, key, node, "type", names, N(names), &i);
+	if (!error)
+		metric->type = values[i];
+	return error;
 }
 
 static int

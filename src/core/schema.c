@@ -175,6 +175,25 @@ schema_read_number(struct schema_reader *r, const struct schema_key *key,
 }
 
 int
+schema_read_word(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, const char *what,
+    const char *const names[], size_t n, size_t *ret_i)
+{
+	size_t i;
+	int error = schema_check_scalar(r, key, node);
+
+	if (error)
+		return error;
+	for (i = 0; i < n; i++) {
+		if (str_equal(node->text, str_from(names[i]))) {
+			*ret_i = i;
+			return 0;
+		}
+	}
+	return schema_refuse_name(r, node, what, names, n);
+}
+
+int
 schema_read_mapping(struct schema_reader *r, const struct schema_key *what,
     const struct document_node *node, const struct schema_key keys[],
     size_t n_keys, void *target)
