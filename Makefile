@@ -172,6 +172,7 @@ check-layers: $(core) $(io) $(app) ## prove from the objects that layers and wal
 	@tests/lint/layers $^
 	@tests/lint/man-metrics include/accesslog/metrics.def \
 	    man/accesslog_exporter.8
+	@tests/lint/man-messages man/accesslog_exporter.8 src/app/*.c
 	@tests/lint/named-tests tests/README.md tests/e2e/*.py
 	@tests/lint/modules README.md src/*/*.c
 

@@ -41,7 +41,7 @@ _accesslog_exporter() {
 		((COMP_CWORD > 1)) || choices+=' --help --version'
 		compopt -o nospace 2>/dev/null
 	elif [[ ! $option && $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} == formats ]]; then
-		choices=$formats
+		choices="json $formats"
 	elif [[ ! $option ]]; then
 		((COMP_CWORD > 1)) || choices='serve scan explain check formats'
 		compopt -o filenames 2>/dev/null

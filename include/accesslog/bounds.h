@@ -73,6 +73,9 @@
 /* What a family may allow instead, for values that users wrote: PATH_MAX. */
 #define BOUNDS_LABEL_VALUE_MOST_BYTES 4096
 
+/* And the least: `other` has room, and a character of any length. */
+#define BOUNDS_LABEL_VALUE_LEAST_BYTES 8
+
 /* Families of metrics in one registry, and buckets of one histogram. */
 #define BOUNDS_FAMILIES 256
 #define BOUNDS_BUCKETS 64

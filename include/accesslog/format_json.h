@@ -16,10 +16,14 @@
 
 #include "accesslog/config_error.h"
 #include "accesslog/format.h"
+#include "accesslog/patterns.h"
 #include "accesslog/str.h"
 
 /* Whether text is "json", or begins with "json:". */
 bool format_json_is(struct str text);
+
+/* As patterns_find(), but "json" is the one that it stands for. */
+const struct patterns_row *format_json_row(struct str name);
 
 /*
  * text  what format_json_is(), or the name of such a format of patterns/

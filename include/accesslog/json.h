@@ -76,18 +76,4 @@ void json_destroy(struct json *j);
 bool json_read(struct json *j, struct str line, struct json_value values[],
     uint32_t *ret_n_repairs);
 
-/* Digits, a point and zeros for a number with an exponent. */
-struct json_plain {
-	char digits[96];
-	size_t len;
-};
-
-/*
- * Write a number that has an exponent without it: 2.5e-06 is 0.0000025.
- *
- * Returns false where it is no number, is negative, or has more than 40 digits
- * before or behind the point.
- */
-bool json_expand(struct str number, struct json_plain *ret_plain);
-
 #endif

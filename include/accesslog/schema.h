@@ -26,12 +26,18 @@ struct schema_reader {
 	size_t n_values; /* so far, with all aliases written out */
 };
 
-/* One key of a mapping, and what becomes of its value. */
+struct schema_key;
+
+/* What becomes of a value of this key, or of an item of its list. */
+typedef int (*schema_read_fn)(struct schema_reader *r,
+    const struct schema_key *key, const struct document_node *value,
+    void *target);
+
+/* One key of a mapping. */
 struct schema_key {
 	const char *name;
 	const char *expected; /* what to write there */
-	int (*read)(struct schema_reader *r, const struct schema_key *key,
-	    const struct document_node *value, void *target);
+	schema_read_fn read;
 };
 
 /* Is -EINVAL, which the static analyser can see here. */
@@ -83,6 +89,12 @@ int schema_read_number(struct schema_reader *r, const struct schema_key *key,
     const struct document_node *node, uint32_t least, uint32_t most,
     uint32_t *ret_value) __attribute__((warn_unused_result));
 
+/* One of the names; else as schema_refuse_name().  ret_i: which of them. */
+int schema_read_word(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, const char *what,
+    const char *const names[], size_t n, size_t *ret_i)
+    __attribute__((warn_unused_result));
+
 /*
  * Each pair goes to the function of its key, in their order, with target.
  *
@@ -110,6 +122,24 @@ int schema_read_list(struct schema_reader *r, const struct schema_key *key,
 
 /* Zeroed; NULL for want of memory only, also where n is 0. */
 void *schema_array(size_t n, size_t size) __attribute__((warn_unused_result));
+
+/* The items of a list as an array of the caller's. */
+struct schema_items {
+	size_t n;
+	void *first; /* free() */
+};
+
+/*
+ * A list whose items are all read by the same function, each to the next size
+ * bytes of a zeroed array.
+ *
+ * single, max  as of schema_read_list()
+ * ret_items    owned by the caller also on failure, as far as it was read
+ */
+int schema_read_items(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, bool single, size_t max, size_t size,
+    schema_read_fn read, struct schema_items *ret_items)
+    __attribute__((warn_unused_result));
 
 /* A terminated copy.  Returns 0 or -ENOMEM. */
 int schema_copy(struct str text, char **ret_text)

@@ -1,8 +1,14 @@
 #include "app/cmd_formats.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "accesslog/format_json.h"
 #include "accesslog/patterns.h"
+#include "accesslog/spelling.h"
+
+/* Of them those that a mistyped name is compared with. */
+#define MOST_FORMATS 64
 
 static void
 list(void)
@@ -17,6 +23,38 @@ list(void)
 	}
 }
 
+/* The format whose name this was meant to be, or NULL. */
+static const char *
+nearest(const char *name)
+{
+	const char *names[MOST_FORMATS];
+	size_t n_rows, i, n = 0;
+	const struct patterns_row *rows = patterns_all(&n_rows);
+
+	for (i = 0; i < n_rows && n < MOST_FORMATS; i++) {
+		if (rows[i].kind == PATTERNS_FORMAT)
+			names[n++] = rows[i].name;
+	}
+	return spelling_nearest(str_from(name), names, n);
+}
+
+static void
+refuse(const char *name)
+{
+	const char *near = nearest(name);
+
+	if (!strcmp(name, "auto"))
+		(void)fprintf(stderr,
+		    "accesslog_exporter: auto takes the one of them that fits "
+		    "a log; write accesslog_exporter explain FILE\n");
+	else
+		(void)fprintf(stderr,
+		    "accesslog_exporter: no format is called \"%s\"; write "
+		    "%s\n",
+		    name,
+		    near ? near : "accesslog_exporter formats for the names");
+}
+
 int
 cmd_formats_run(const struct options *o)
 {
@@ -26,12 +64,9 @@ cmd_formats_run(const struct options *o)
 		list();
 		return fflush(stdout) ? 1 : 0;
 	}
-	row = patterns_find(str_from(o->files[0]));
+	row = format_json_row(str_from(o->files[0]));
 	if (!row || row->kind != PATTERNS_FORMAT) {
-		(void)fprintf(stderr,
-		    "accesslog_exporter: no format is called \"%s\"; write "
-		    "accesslog_exporter formats for the names\n",
-		    o->files[0]);
+		refuse(o->files[0]);
 		return 2;
 	}
 	(void)printf("%s\n\nexpression\n  %s\n\nsample\n  %s\n",

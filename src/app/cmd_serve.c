@@ -8,19 +8,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "accesslog/exposition.h"
+#include "app/answers.h"
 #include "app/config_file.h"
 #include "app/events.h"
 #include "app/keeper.h"
 #include "app/log.h"
-#include "app/page.h"
 #include "app/pipeline.h"
 #include "app/version.h"
 #include "io/httpd.h"
 #include "io/inputs.h"
 #include "io/loop.h"
 #include "io/paths.h"
-#include "io/process.h"
 #include "io/rendezvous.h"
 #include "io/tailer.h"
 #include "io/wall_clock.h"
@@ -28,7 +26,7 @@
 struct serve {
 	const struct options *options;
 	struct pipeline pipeline;
-	struct paths names; /* of the sources; guarded by the registry's lock */
+	struct answers answers;
 	/* Between prepare_config() and commit_config(). */
 	struct ingest *ingest_before;
 	struct paths names_before;
@@ -37,244 +35,9 @@ struct serve {
 	struct inputs *inputs;
 	size_t n_files; /* paths and globs; of the configuration in use */
 	size_t next_n_files;
-	struct rendezvous *rendezvous; /* what is in the logs is counted */
-	struct rendezvous *saved; /* and saved */
-	struct rendezvous *reload;
-	bool is_reloaded; /* how it went; guarded by the registry's lock */
 	struct httpd *httpd;
 	struct keeper keeper;
 };
-
-/* Series that are added under this lock were created now. */
-static void
-lock_registry(struct serve *s)
-{
-	registry_lock(s->pipeline.registry);
-	wall_clock_tell(s->pipeline.registry);
-}
-
-/* On the HTTP thread from here */
-
-static int
-take_snapshot(struct serve *s, struct registry_snapshot *ret_snapshot)
-{
-	struct pipeline *p = &s->pipeline;
-	int error;
-
-	process_publish(&p->metrics);
-	lock_registry(s);
-	error = metrics_publish(&p->metrics);
-	registry_unlock(p->registry);
-	return error ? error
-		     : registry_snapshot_take(p->registry, ret_snapshot);
-}
-
-static void
-answer_failure(struct httpd_reply *reply, int error)
-{
-	reply->status = 500;
-	reply->content_type = "text/plain; charset=utf-8";
-	buf_add_format(&reply->body, "500: %s\n", strerror(-error));
-}
-
-/* What was shown before is not here yet. */
-static void
-answer_replaying(struct httpd_reply *reply)
-{
-	reply->status = 503;
-	reply->content_type = "text/plain; charset=utf-8";
-	reply->retry_after_seconds = BOUNDS_RETRY_SECONDS;
-	buf_add_text(&reply->body,
-	    "503: what has come into the logs since they were saved is being "
-	    "read\n");
-}
-
-static uint64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-/*
- * What is in the logs now is counted when this returns, and saved, should they
- * be gone after a crash; or time is up.  A slow save leaves the counting alone:
- * whoever comes during it has another, and waits no more for the save.
- *
- * Returns whether it can be shown; else there is an answer.
- */
-static bool
-wait_for_logs(struct serve *s, const struct httpd_request *request,
-    struct httpd_reply *reply)
-{
-	uint32_t wait_ms = BOUNDS_SCRAPE_WAIT_MS;
-	uint64_t began_ms = now_ms(), took_ms;
-
-	if (request->scrape_timeout_ms &&
-	    request->scrape_timeout_ms / 2 < wait_ms)
-		wait_ms = request->scrape_timeout_ms / 2;
-	if (!keeper_is_replaying(&s->keeper) &&
-	    rendezvous_wait(s->rendezvous, wait_ms) && s->keeper.saver) {
-		took_ms = now_ms() - began_ms;
-		if (took_ms < wait_ms)
-			(void)rendezvous_wait(s->saved,
-			    wait_ms - (uint32_t)took_ms);
-	}
-	if (keeper_may_show(&s->keeper))
-		return true;
-	answer_replaying(reply);
-	return false;
-}
-
-static void
-answer_metrics(void *arg, const struct httpd_request *request,
-    struct httpd_reply *reply)
-{
-	struct serve *s = arg;
-	struct registry_snapshot snapshot;
-	int error;
-
-	if (!wait_for_logs(s, request, reply))
-		return;
-	error = take_snapshot(s, &snapshot);
-	if (error) {
-		answer_failure(reply, error);
-		return;
-	}
-	reply->content_type = EXPOSITION_CONTENT_TYPE;
-	exposition_render(&snapshot, &reply->body);
-	registry_snapshot_release(&snapshot);
-}
-
-/* A copy of the names of the sources, because a reload may change them. */
-static int
-copy_names(struct serve *s, struct paths *ret_names)
-{
-	struct registry *registry = s->pipeline.registry;
-	struct paths names = { 0 };
-	size_t i;
-	int error = 0;
-
-	registry_lock(registry);
-	for (i = 0; i < s->names.n && !error; i++)
-		error = paths_add(&names, s->names.items[i]);
-	registry_unlock(registry);
-	if (error) {
-		paths_release(&names);
-		return error;
-	}
-	*ret_names = names;
-	return 0;
-}
-
-static void
-answer_page(void *arg, const struct httpd_request *request,
-    struct httpd_reply *reply)
-{
-	struct serve *s = arg;
-	struct registry_snapshot snapshot;
-	struct paths names;
-	int error;
-
-	if (!wait_for_logs(s, request, reply))
-		return;
-	error = copy_names(s, &names);
-	if (error) {
-		answer_failure(reply, error);
-		return;
-	}
-	error = take_snapshot(s, &snapshot);
-	if (error) {
-		answer_failure(reply, error);
-		goto release_names;
-	}
-	reply->content_type = "text/html; charset=utf-8";
-	page_render(names.items, names.n, &snapshot, s->options->telemetry_path,
-	    &reply->body);
-	registry_snapshot_release(&snapshot);
-
-release_names:
-	paths_release(&names);
-}
-
-static void
-answer_reload(void *arg, const struct httpd_request *request,
-    struct httpd_reply *reply)
-{
-	struct serve *s = arg;
-	bool is_reloaded;
-
-	(void)request;
-	if (!rendezvous_wait(s->reload, BOUNDS_RELOAD_WAIT_MS)) {
-		reply->status = 503;
-		buf_add_text(&reply->body,
-		    "503: the loop is busy; try again\n");
-		return;
-	}
-	registry_lock(s->pipeline.registry);
-	is_reloaded = s->is_reloaded;
-	registry_unlock(s->pipeline.registry);
-	if (is_reloaded)
-		return;
-	reply->status = 500;
-	buf_add_text(&reply->body,
-	    "500: the configuration has a mistake, which the log tells; the "
-	    "one before is in use\n");
-}
-
-static void
-answer_healthy(void *arg, const struct httpd_request *request,
-    struct httpd_reply *reply)
-{
-	(void)arg;
-	(void)request;
-	reply->content_type = "text/plain; charset=utf-8";
-	buf_add_text(&reply->body, "accesslog_exporter is healthy.\n");
-}
-
-static void
-answer_ready(void *arg, const struct httpd_request *request,
-    struct httpd_reply *reply)
-{
-	struct serve *s = arg;
-
-	if (!keeper_may_show(&s->keeper) && !wait_for_logs(s, request, reply))
-		return;
-	reply->content_type = "text/plain; charset=utf-8";
-	buf_add_text(&reply->body, "accesslog_exporter is ready.\n");
-}
-
-static void
-count_scrape(struct serve *s, unsigned status, uint64_t n)
-{
-	struct pipeline *p = &s->pipeline;
-	char code[] = "000";
-	struct str value = STR("other");
-	int error;
-
-	if (status < 1000) {
-		code[0] = (char)('0' + status / 100);
-		code[1] = (char)('0' + status / 10 % 10);
-		code[2] = (char)('0' + status % 10);
-		value = str_of(code, 3);
-	}
-	lock_registry(s);
-	error = metrics_add(&p->metrics, METRICS_SCRAPES, &value,
-	    decimal_of(n));
-	registry_unlock(p->registry);
-	(void)error; /* out of memory: a count of the exporter's own is short */
-}
-
-static void
-was_answered(void *arg, const char *path, unsigned status)
-{
-	struct serve *s = arg;
-
-	if (!strcmp(path, s->options->telemetry_path))
-		count_scrape(s, status, 1);
-}
 
 /* On the loop thread from here */
 
@@ -293,7 +56,7 @@ scrape_is_saved(void *arg, int error)
 	struct serve *s = arg;
 
 	(void)error; /* a full disk does not stop a scrape */
-	rendezvous_answer(s->saved);
+	rendezvous_answer(s->answers.saved);
 }
 
 static void
@@ -311,7 +74,7 @@ logs_are_drained(void *arg)
 
 	tailer_publish(s->tailer);
 	keeper_drained(&s->keeper);
-	rendezvous_answer(s->rendezvous);
+	rendezvous_answer(s->answers.counted);
 }
 
 static void
@@ -330,15 +93,6 @@ files_are_finished(void *arg)
 	keeper_file_finished(&s->keeper);
 }
 
-/* Who waits for the loop waits no more. */
-static void
-let_go(struct serve *s)
-{
-	rendezvous_cancel(s->rendezvous);
-	rendezvous_cancel(s->saved);
-	rendezvous_cancel(s->reload);
-}
-
 /* Nothing can come any more: what piped it to us has closed it. */
 static void
 stdin_ended(void *arg)
@@ -348,7 +102,7 @@ stdin_ended(void *arg)
 	if (s->n_files)
 		return;
 	log_event(LOG_INFO, "stopping, because there is no other input", NULL);
-	let_go(s);
+	answers_let_go(&s->answers);
 	loop_stop(s->loop);
 }
 
@@ -407,10 +161,8 @@ prepare_config(struct serve *s, const struct config *config,
 		paths_release(&names);
 		return error;
 	}
-	registry_lock(s->pipeline.registry);
-	s->names_before = s->names;
-	s->names = names;
-	registry_unlock(s->pipeline.registry);
+	s->names_before = names;
+	answers_swap_names(&s->answers, &s->names_before);
 	return 0;
 }
 
@@ -433,9 +185,9 @@ note_reload(struct serve *s, bool is_successful)
 	struct timespec now;
 	int error;
 
+	answers_note_reload(&s->answers, is_successful);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	registry_lock(s->pipeline.registry);
-	s->is_reloaded = is_successful;
 	error = metrics_set(m, METRICS_RELOAD_SUCCESSFUL, NULL,
 	    decimal_of(is_successful));
 	if (is_successful && !error)
@@ -496,7 +248,7 @@ reload_came(void *arg)
 	struct serve *s = arg;
 
 	read_config_again(s);
-	rendezvous_answer(s->reload);
+	rendezvous_answer(s->answers.reload);
 }
 
 static void
@@ -520,7 +272,7 @@ signal_came(void *arg, int signal_number)
 	log_event(LOG_INFO, "stopping", "signal",
 	    signal_number == SIGTERM ? "SIGTERM" : "SIGINT", NULL);
 	inputs_drain(s->inputs); /* it cannot be read the next time */
-	let_go(s);
+	answers_let_go(&s->answers);
 	loop_stop(s->loop);
 }
 
@@ -623,11 +375,11 @@ set_constants(struct serve *s)
 		str_from(version_revision()), str_from(version_compiler()) };
 	int error;
 
-	lock_registry(s);
+	registry_lock(p->registry);
+	wall_clock_tell(p->registry);
 	error = metrics_set(&p->metrics, METRICS_BUILD_INFO, values,
 	    decimal_of(1));
 	registry_unlock(p->registry);
-	count_scrape(s, 200, 0);
 	return error;
 }
 
@@ -635,14 +387,6 @@ static int
 set_up(struct serve *s)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-	const struct httpd_route routes[] = {
-		{ s->options->telemetry_path, answer_metrics, false },
-		{ "/", answer_page, false },
-		{ "/-/healthy", answer_healthy, false },
-		{ "/-/ready", answer_ready, false },
-		{ "/-/reload", answer_reload, true },
-	};
-	size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 	struct tailer_options tailer_options = {
 		.from_start = s->options->from_start,
 		.max_open_files = open_files_allowed(),
@@ -680,18 +424,15 @@ set_up(struct serve *s)
 		    &inputs_options, &s->inputs);
 	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), scrape_came, s,
-		    &s->rendezvous);
+		    &s->answers.counted);
 	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), save_came, s,
-		    &s->saved);
+		    &s->answers.saved);
 	if (!error)
 		error = rendezvous_create(loop_uv(s->loop), reload_came, s,
-		    &s->reload);
-	if (!s->options->has_lifecycle || !s->options->config_file)
-		n_routes--; /* the last one */
+		    &s->answers.reload);
 	if (!error)
-		error = httpd_create(routes, n_routes, s, was_answered,
-		    &s->httpd);
+		error = answers_create(&s->answers, &s->httpd);
 	return error ? error : start(s);
 }
 
@@ -699,7 +440,7 @@ static void
 stop_serving(struct serve *s)
 {
 	if (s->httpd)
-		let_go(s); /* all of them are there: it was made last */
+		answers_let_go(&s->answers); /* made last: all are there */
 	httpd_destroy(s->httpd);
 	s->httpd = NULL;
 }
@@ -709,9 +450,9 @@ static void
 take_down(struct serve *s)
 {
 	stop_serving(s);
-	rendezvous_destroy(s->reload);
-	rendezvous_destroy(s->saved);
-	rendezvous_destroy(s->rendezvous);
+	rendezvous_destroy(s->answers.reload);
+	rendezvous_destroy(s->answers.saved);
+	rendezvous_destroy(s->answers.counted);
 	keeper_release(&s->keeper);
 	inputs_destroy(s->inputs);
 	tailer_destroy(s->tailer);
@@ -719,13 +460,16 @@ take_down(struct serve *s)
 	ingest_destroy(s->ingest_before);
 	pipeline_release(&s->pipeline);
 	paths_release(&s->names_before);
-	paths_release(&s->names);
+	paths_release(&s->answers.names);
 }
 
 int
 cmd_serve_run(const struct options *o)
 {
-	struct serve s = { .options = o };
+	struct serve s = { .options = o,
+		.answers = { .options = o,
+		    .pipeline = &s.pipeline,
+		    .keeper = &s.keeper } };
 	int exit_code, error;
 
 	(void)signal(SIGPIPE, SIG_IGN);

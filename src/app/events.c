@@ -65,12 +65,12 @@ sentence_of(enum event_kind kind)
 		return (
 		    struct sentence){ LOG_INFO, "standard input has ended" };
 	case EVENT_POLLED:
-		return (struct sentence){ LOG_WARN,
-			"no inotify watch is left; files are polled every "
-			"second. Raise fs.inotify.max_user_watches or "
-			"max_user_instances with sysctl" };
+		break;
 	}
-	return (struct sentence){ LOG_DEBUG, "something happened" };
+	return (struct sentence){ LOG_WARN,
+		"no inotify watch is left; files are polled every second. "
+		"Raise fs.inotify.max_user_watches or max_user_instances with "
+		"sysctl" };
 }
 
 void

@@ -18,11 +18,13 @@ tell(struct keeper *k, int error)
 	const char *reason;
 	const char *aside = state_set_aside(k->state, &reason);
 
-	if (aside)
+	if (aside) {
+		k->is_anew = true;
 		log_event(LOG_WARN,
 		    "the state file was set aside and a new one begun", "file",
 		    state_path(k->state), "aside", aside, "reason", reason,
 		    NULL);
+	}
 	if (error == k->error)
 		return;
 	k->error = error;
@@ -79,6 +81,15 @@ tell_unread(const struct state *s, int error)
 }
 
 static void
+tell_no_parent(const char *directory)
+{
+	(void)fprintf(stderr,
+	    "accesslog_exporter: state directory %s cannot be made, because "
+	    "what it is in does not exist; make that, or wait for its mount\n",
+	    directory);
+}
+
+static void
 tell_loaded(const struct keeper *k)
 {
 	const struct state_loaded *l = &k->loaded;
@@ -103,7 +114,7 @@ load(struct keeper *k)
 	int init_error;
 
 	if (!error || error == -EBUSY || error == -ENOMEM ||
-	    state_is_unread(k->state))
+	    state_is_unread(k->state) || state_lacks_parent(k->state))
 		return error;
 	pipeline_release(p);
 	init_error = pipeline_init(p);
@@ -132,6 +143,9 @@ keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
 	error = load(k);
 	if (error == -EBUSY) {
 		tell_holder(k->state, directory);
+	} else if (error && state_lacks_parent(k->state)) {
+		tell_no_parent(directory);
+		error = -EAGAIN;
 	} else if (error && error != -ENOMEM && p->registry &&
 	    state_is_unread(k->state)) {
 		tell_unread(k->state, error);
@@ -183,6 +197,7 @@ keeper_start(struct keeper *k, struct loop *loop, struct tailer *tailer)
 {
 	const struct saver_options options = {
 		.error = k->error,
+		.is_anew = k->is_anew,
 		.saved_ms = k->loaded.image.saved_ms,
 		.on_image = add_files,
 		.on_saved = was_saved,

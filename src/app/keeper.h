@@ -29,6 +29,7 @@ struct keeper {
 	struct pipeline *pipeline;
 	struct state_loaded loaded;
 	int error; /* of the state, as it was told */
+	bool is_anew; /* what was there was set aside */
 	atomic_bool is_replaying;
 	atomic_bool is_drained; /* what was in the files is counted */
 };
@@ -36,12 +37,13 @@ struct keeper {
 /*
  * Loads the series of what was saved.  A directory that cannot be used, or a
  * file that is torn, is told, and is no failure.  A state that cannot be read
- * now is one: it may be good, and counters must not begin below it.
+ * now is one: it may be good, and counters must not begin below it.  So is a
+ * directory that is in none: it may be on a disk that is mounted late.
  *
  * p  has no configuration yet; it is made anew where it has to be
  *
  * Returns 0; -EBUSY, told: another process has it; -EAGAIN, told: it cannot be
- * read; -ENOMEM; -Exxx of p.
+ * read or made; -ENOMEM; -Exxx of p.
  */
 int keeper_open(struct keeper *k, const struct options *o, struct pipeline *p)
     __attribute__((warn_unused_result));

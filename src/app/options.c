@@ -3,9 +3,11 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "accesslog/config_error.h"
 #include "accesslog/endpoint.h"
+#include "accesslog/spelling.h"
 #include "app/version.h"
 
 enum option_id {
@@ -38,6 +40,8 @@ static const struct option known[] = {
 	{ "version", no_argument, NULL, ID_VERSION },
 	{ NULL, 0, NULL, 0 },
 };
+
+#define N_OPTIONS (sizeof(known) / sizeof(known[0]) - 1)
 
 /* What each command takes; what it does not take is refused, not ignored. */
 static const struct command {
@@ -176,21 +180,38 @@ set(struct options *o, int id, const char *value)
 	}
 }
 
-/* The known option that shares the most of its beginning with text. */
-static const char *
-nearest(const char *text)
+/* NULL: there is none of this name. */
+static const struct command *
+find_command(const char *name)
 {
-	const char *best = NULL;
+	size_t i;
+
+	for (i = 0; i < N_COMMANDS; i++) {
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+/* The known option that was meant, or shares the most of its beginning. */
+static const char *
+nearest_option(const char *text)
+{
+	const char *names[N_OPTIONS];
+	const char *best;
 	size_t most = 2; /* fewer letters in common are chance */
 	size_t i, n;
 
 	text += strspn(text, "-");
-	for (i = 0; known[i].name; i++) {
-		for (n = 0; text[n] && text[n] == known[i].name[n]; n++)
+	for (i = 0; i < N_OPTIONS; i++)
+		names[i] = known[i].name;
+	best = spelling_nearest(str_from(text), names, N_OPTIONS);
+	for (i = 0; !best && i < N_OPTIONS; i++) {
+		for (n = 0; text[n] && text[n] == names[i][n]; n++)
 			;
 		if (n > most) {
 			most = n;
-			best = known[i].name;
+			best = names[i];
 		}
 	}
 	return best;
@@ -207,17 +228,64 @@ complain_of(char *argument, int what)
 		    "%s needs a value; write %s=VALUE (see --help)\n", argument,
 		    argument);
 	argument[strcspn(argument, "=")] = '\0';
-	for (i = 0; known[i].name; i++) {
+	for (i = 0; i < N_OPTIONS; i++) {
 		if (!strcmp(argument + strspn(argument, "-"), known[i].name))
 			return COMPLAIN("%s takes no value; write it alone\n",
 			    argument);
 	}
-	near = nearest(argument);
+	near = nearest_option(argument);
 	if (near)
 		return COMPLAIN("unknown option \"%s\"; did you mean --%s? "
 				"(see --help)\n",
 		    argument, near);
 	return COMPLAIN("unknown option \"%s\"; see --help\n", argument);
+}
+
+/*
+ * The command that a word was meant to be, where nobody would call a log so: a
+ * third of its letters may be wrong.
+ */
+static const char *
+command_meant(const char *word)
+{
+	const char *names[N_COMMANDS + 2];
+	const char *near;
+	struct stat st;
+	size_t i;
+
+	if (strpbrk(word, "/.*?[") || !lstat(word, &st))
+		return NULL;
+	for (i = 0; i < N_COMMANDS; i++)
+		names[i] = commands[i].name;
+	names[i++] = "help";
+	names[i++] = "version";
+	near = spelling_nearest(str_from(word), names, i);
+	return near &&
+		spelling_distance(str_from(word), str_from(near)) <=
+		    strlen(near) / 3
+	    ? near
+	    : NULL;
+}
+
+/* No command was named: the first file may have been meant to be one. */
+static enum options_result
+check_command(const struct options *o)
+{
+	const char *word = o->n_files ? o->files[0] : "";
+	const char *near = command_meant(word);
+	bool is_option;
+
+	if (!near)
+		return OPTIONS_RUN;
+	if (find_command(word))
+		return COMPLAIN("a command comes first; write "
+				"accesslog_exporter %s, or ./%s for a file of "
+				"that name\n",
+		    near, word);
+	is_option = !find_command(near);
+	return COMPLAIN("there is no command \"%s\"; write %s%s, or ./%s for "
+			"a file of that name\n",
+	    word, is_option ? "--" : "", near, word);
 }
 
 /* What is no path: is it for this command, and such as there are? */
@@ -313,16 +381,13 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 {
 	struct options o = { .log_level = LOG_INFO, .log_format = LOG_LOGFMT };
 	enum options_result result = OPTIONS_RUN;
-	size_t i;
+	const struct command *named = argc > 1 ? find_command(argv[1]) : NULL;
 	int id;
 
-	for (i = 0; argc > 1 && i < N_COMMANDS; i++) {
-		if (strcmp(argv[1], commands[i].name) != 0)
-			continue;
-		o.command = (enum options_command)i;
+	if (named) {
+		o.command = (enum options_command)(named - commands);
 		argv++;
 		argc--;
-		break;
 	}
 	opterr = 0;
 	while (result == OPTIONS_RUN &&
@@ -337,7 +402,10 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 
 	o.files = argv + optind;
 	o.n_files = (size_t)(argc - optind);
-	result = check_options(&o);
+	if (!named)
+		result = check_command(&o);
+	if (result == OPTIONS_RUN)
+		result = check_options(&o);
 	if (result == OPTIONS_RUN)
 		result = check_files(&o);
 	if (result != OPTIONS_RUN)

@@ -194,12 +194,17 @@ build(struct format *f, struct config_error *reterr)
 	return 0;
 }
 
+const struct patterns_row *
+format_json_row(struct str name)
+{
+	return patterns_find(str_equal(name, STR("json")) ? ALONE : name);
+}
+
 int
 format_json_create(struct str text, struct format **ret_format,
     struct config_error *reterr)
 {
-	const struct patterns_row *row = patterns_find(
-	    str_equal(text, STR("json")) ? ALONE : text);
+	const struct patterns_row *row = format_json_row(text);
 	struct format *f = calloc(1, sizeof(*f));
 	int error = -ENOMEM;
 

@@ -17,10 +17,11 @@
 #pragma GCC diagnostic pop
 
 #include "accesslog/bounds.h"
+#include "accesslog/json_number.h"
+#include "json_escape.h"
 
 #define NO_TOKEN (-1)
 #define TOP_BUCKETS 64
-#define MOST_DIGITS 40
 
 /* The paths that lead into an object, and how much of them led here. */
 struct inside {
@@ -234,43 +235,11 @@ find_tokens(struct json *j)
 	j->n_tokens = n;
 }
 
-/* Returns the length of the number at the front of text, by RFC 8259. */
-static size_t
-number_len(struct str text)
-{
-	size_t i = text.len && text.data[0] == '-';
-	size_t start = i;
-
-	while (i < text.len && digit(text.data[i]))
-		i++;
-	if (i == start || (text.data[start] == '0' && i > start + 1))
-		return 0;
-	if (i < text.len && text.data[i] == '.') {
-		start = ++i;
-		while (i < text.len && digit(text.data[i]))
-			i++;
-		if (i == start)
-			return 0;
-	}
-	if (i < text.len && (text.data[i] == 'e' || text.data[i] == 'E')) {
-		i++;
-		if (i < text.len &&
-		    (text.data[i] == '+' || text.data[i] == '-'))
-			i++;
-		start = i;
-		while (i < text.len && digit(text.data[i]))
-			i++;
-		if (i == start)
-			return 0;
-	}
-	return i;
-}
-
 static bool
 word_valid(struct str word)
 {
 	if (word.len && (digit(word.data[0]) || word.data[0] == '-'))
-		return number_len(word) == word.len;
+		return json_number_len(word) == word.len;
 	return str_equal(word, STR("null")) || str_equal(word, STR("true")) ||
 	    str_equal(word, STR("false"));
 }
@@ -407,96 +376,6 @@ end_valid(const struct json *j)
 		lacks_value(j, last));
 }
 
-static unsigned
-hex4(struct str text)
-{
-	unsigned value = 0;
-	size_t i;
-
-	if (text.len < 4)
-		return UINT32_MAX;
-	for (i = 0; i < 4; i++) {
-		char c = text.data[i];
-
-		if (digit(c))
-			value = value << 4 | (unsigned)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (unsigned)(c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			value = value << 4 | (unsigned)(c - 'A' + 10);
-		else
-			return UINT32_MAX;
-	}
-	return value;
-}
-
-static size_t
-add_utf8(char *out, unsigned c)
-{
-	if (c < 0x80) {
-		out[0] = (char)c;
-		return 1;
-	}
-	if (c < 0x800) {
-		out[0] = (char)(0xC0 | c >> 6);
-		out[1] = (char)(0x80 | (c & 0x3F));
-		return 2;
-	}
-	if (c < 0x10000) {
-		out[0] = (char)(0xE0 | c >> 12);
-		out[1] = (char)(0x80 | (c >> 6 & 0x3F));
-		out[2] = (char)(0x80 | (c & 0x3F));
-		return 3;
-	}
-	out[0] = (char)(0xF0 | c >> 18);
-	out[1] = (char)(0x80 | (c >> 12 & 0x3F));
-	out[2] = (char)(0x80 | (c >> 6 & 0x3F));
-	out[3] = (char)(0x80 | (c & 0x3F));
-	return 4;
-}
-
-/*
- * Decodes the escape at the front of text, which is '\' and something, to at
- * most as many bytes as it has.  Returns its length; 0 where it is none.
- */
-static size_t
-decode_escape(struct str text, char *out, size_t *ret_len)
-{
-	static const char from[] = "\"\\/bfnrt";
-	static const char to[] = "\"\\/\b\f\n\r\t";
-	const char *simple;
-	unsigned c, low;
-	size_t len = 6;
-
-	if (text.len < 2)
-		return 0;
-	simple = memchr(from, text.data[1], sizeof(from) - 1);
-	if (simple) {
-		*out = to[simple - from];
-		*ret_len = 1;
-		return 2;
-	}
-	if (text.data[1] != 'u')
-		return 0;
-	c = hex4(str_after(text, 2));
-	if (c == UINT32_MAX)
-		return 0;
-	if (c >= 0xD800 && c <= 0xDFFF) {
-		low = c <= 0xDBFF && text.len >= 12 && text.data[6] == '\\' &&
-			text.data[7] == 'u'
-		    ? hex4(str_after(text, 8))
-		    : 0;
-		if (low >= 0xDC00 && low <= 0xDFFF) {
-			c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
-			len = 12;
-		} else {
-			c = 0xFFFD;
-		}
-	}
-	*ret_len = add_utf8(out, c ? c : 0xFFFD);
-	return len;
-}
-
 /*
  * Each string of a line is decoded at most once and never to more bytes than
  * it has, so that the scratch, as long as the longest line, always suffices.
@@ -520,7 +399,7 @@ decoded(struct json *j, int token)
 		rest = str_after(rest, len);
 		if (!rest.len)
 			break;
-		len = decode_escape(rest, out, &n);
+		len = json_escape_decode(rest, out, &n);
 		if (len) {
 			out += n;
 			rest = str_after(rest, len);
@@ -692,58 +571,5 @@ json_read(struct json *j, struct str line, struct json_value values[],
 	}
 	j->n_repairs += !end_valid(j);
 	*ret_n_repairs = j->n_repairs;
-	return true;
-}
-
-bool
-json_expand(struct str number, struct json_plain *ret_plain)
-{
-	struct json_plain *p = ret_plain;
-	char digits[2 * MOST_DIGITS];
-	long point = 0, exponent = 0;
-	size_t n = 0, i;
-	bool negative;
-
-	if (!number.len || !digit(number.data[0]) ||
-	    number_len(number) != number.len)
-		return false;
-	for (i = 0; i < number.len && digit(number.data[i]); i++) {
-		if (n == MOST_DIGITS)
-			return false;
-		digits[n++] = number.data[i];
-	}
-	point = (long)n;
-	if (i < number.len && number.data[i] == '.') {
-		for (i++; i < number.len && digit(number.data[i]); i++) {
-			if (n < MOST_DIGITS)
-				digits[n++] = number.data[i];
-		}
-	}
-	if (i == number.len)
-		return false;
-	negative = number.data[++i] == '-';
-	i += negative || number.data[i] == '+';
-	for (; i < number.len; i++) {
-		exponent = exponent * 10 + (number.data[i] - '0');
-		if (exponent > MOST_DIGITS)
-			return false;
-	}
-	point += negative ? -exponent : exponent;
-	if (point > MOST_DIGITS)
-		return false;
-
-	p->len = 0;
-	if (point <= 0) {
-		p->digits[p->len++] = '0';
-		p->digits[p->len++] = '.';
-		for (; point < 0; point++)
-			p->digits[p->len++] = '0';
-		point = -1;
-	}
-	for (i = 0; i < n || (long)i < point; i++) {
-		if ((long)i == point)
-			p->digits[p->len++] = '.';
-		p->digits[p->len++] = i < n ? digits[i] : '0';
-	}
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "accesslog/format_json.h"
 #include "accesslog/json.h"
+#include "accesslog/json_number.h"
 
 /* A path that leads to a field. */
 struct source {
@@ -23,7 +24,8 @@ struct parser_json {
 	struct source sources[BOUNDS_JSON_PATHS];
 	struct json_value values[BOUNDS_JSON_PATHS];
 	unsigned shifts[BOUNDS_FIELDS];
-	struct json_plain plain[BOUNDS_FIELDS]; /* numbers without exponents */
+	struct json_number_plain
+	    plain[BOUNDS_FIELDS]; /* numbers without exponents */
 };
 
 int
@@ -102,7 +104,8 @@ text_of(struct parser_json *p, size_t slot, const struct json_value *v)
 	case FIELDS_COUNT:
 	case FIELDS_SECONDS:
 	case FIELDS_SECONDS_LIST:
-		if (v->kind == JSON_WORD && json_expand(text, &p->plain[slot]))
+		if (v->kind == JSON_WORD &&
+		    json_number_expand(text, &p->plain[slot]))
 			return str_of(p->plain[slot].digits,
 			    p->plain[slot].len);
 		return text;

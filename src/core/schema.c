@@ -4,11 +4,9 @@
 #include <stdlib.h>
 
 #include "accesslog/bounds.h"
+#include "accesslog/spelling.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Keys and names that are compared letter by letter; longer ones are not. */
-#define MAX_NAME_BYTES 64
 
 bool
 schema_is_empty(const struct document_node *node)
@@ -44,72 +42,11 @@ schema_refuse_kind(struct schema_reader *r, const struct schema_key *key,
 	    kind, key->expected);
 }
 
-static size_t
-smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Levenshtein's: how many letters to add, take away or change. */
-static size_t
-distance(struct str a, struct str b)
-{
-	size_t row[MAX_NAME_BYTES + 1];
-	size_t i, j;
-
-	if (a.len > MAX_NAME_BYTES || b.len > MAX_NAME_BYTES)
-		return SIZE_MAX;
-	for (j = 0; j <= b.len; j++)
-		row[j] = j;
-	for (i = 1; i <= a.len; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (j = 1; j <= b.len; j++) {
-			size_t changed = corner +
-			    (a.data[i - 1] != b.data[j - 1]);
-
-			corner = row[j];
-			row[j] = smaller(changed,
-			    smaller(row[j], row[j - 1]) + 1);
-		}
-	}
-	return row[b.len];
-}
-
-/*
- * The name that text was meant to be, or NULL: a third of its letters may be
- * wrong, or one of the two is the beginning of the other.
- */
-static const char *
-nearest(struct str text, const char *const names[], size_t n)
-{
-	const char *best = NULL;
-	size_t least = SIZE_MAX;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		struct str name = str_from(names[i]);
-		size_t d = distance(text, name);
-
-		if (d > (name.len + 2) / 3 &&
-		    !(text.len >= 3 &&
-			(str_starts_with(name, text) ||
-			    str_starts_with(text, name))))
-			continue;
-		if (d < least) {
-			least = d;
-			best = names[i];
-		}
-	}
-	return best;
-}
-
 int
 schema_refuse_name(struct schema_reader *r, const struct document_node *node,
     const char *what, const char *const names[], size_t n)
 {
-	const char *near = nearest(node->text, names, n);
+	const char *near = spelling_nearest(node->text, names, n);
 	char all[160] = ""; /* the longest list has 90 bytes */
 	size_t len = 0;
 	size_t i;
@@ -238,6 +175,25 @@ schema_read_number(struct schema_reader *r, const struct schema_key *key,
 }
 
 int
+schema_read_word(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, const char *what,
+    const char *const names[], size_t n, size_t *ret_i)
+{
+	size_t i;
+	int error = schema_check_scalar(r, key, node);
+
+	if (error)
+		return error;
+	for (i = 0; i < n; i++) {
+		if (str_equal(node->text, str_from(names[i]))) {
+			*ret_i = i;
+			return 0;
+		}
+	}
+	return schema_refuse_name(r, node, what, names, n);
+}
+
+int
 schema_read_mapping(struct schema_reader *r, const struct schema_key *what,
     const struct document_node *node, const struct schema_key keys[],
     size_t n_keys, void *target)
@@ -294,4 +250,26 @@ void *
 schema_array(size_t n, size_t size)
 {
 	return calloc(n ? n : 1, size);
+}
+
+int
+schema_read_items(struct schema_reader *r, const struct schema_key *key,
+    const struct document_node *node, bool single, size_t max, size_t size,
+    schema_read_fn read, struct schema_items *ret_items)
+{
+	struct schema_list list;
+	char *first;
+	size_t i;
+	int error = schema_read_list(r, key, node, single, max, &list);
+
+	*ret_items = (struct schema_items){ 0 };
+	if (error)
+		return error;
+	first = schema_array(list.n, size);
+	if (!first)
+		return -ENOMEM;
+	*ret_items = (struct schema_items){ .n = list.n, .first = first };
+	for (i = 0; i < list.n && !error; i++)
+		error = read(r, key, list.nodes[i], first + i * size);
+	return error;
 }

@@ -45,14 +45,14 @@ struct saver {
 };
 
 static void
-publish(struct saver *s, int error, uint64_t saved_ms)
+publish(struct saver *s, bool has_failed, uint64_t saved_ms)
 {
 	struct metrics *m = s->metrics;
 	int publish_error;
 
 	registry_lock(m->registry);
 	publish_error = metrics_add(m, METRICS_STATE_ERRORS, NULL,
-	    decimal_of(error != 0));
+	    decimal_of(has_failed));
 	if (!publish_error && saved_ms)
 		publish_error = metrics_set(m, METRICS_STATE_SAVED, NULL,
 		    (struct decimal){ saved_ms / 1000,
@@ -94,7 +94,7 @@ tell(struct saver *s, int error)
 	s->error = error;
 	s->report.error = error;
 	s->report.took_us = (uv_hrtime() - s->began_ns) / 1000;
-	publish(s, error, error ? 0 : s->began_ms);
+	publish(s, error != 0, error ? 0 : s->began_ms);
 	s->current = (struct requests){ 0 };
 	s->options.on_saved(s->options.arg, &s->report);
 	for (i = 0; i < requests.n; i++)
@@ -249,7 +249,7 @@ saver_create(struct uv_loop_s *loop, struct metrics *metrics,
 	s->state = state;
 	s->options = *options;
 	s->error = options->error;
-	publish(s, options->error, options->saved_ms);
+	publish(s, options->error || options->is_anew, options->saved_ms);
 	if (options->error)
 		saver_touch(s);
 	*ret_saver = s;

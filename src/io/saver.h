@@ -39,6 +39,7 @@ typedef void (*saver_done_fn)(void *arg, int error);
 
 struct saver_options {
 	int error; /* of what was done with the state so far */
+	bool is_anew; /* it could not be used: counted as an error */
 	uint64_t saved_ms; /* of what was loaded; 0: nothing was */
 	/* Adds files and places to what is saved. */
 	void (*on_image)(void *arg, struct state_image *image);

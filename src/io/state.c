@@ -131,6 +131,12 @@ state_is_unread(const struct state *s)
 	return state_db_is_unread(s->db);
 }
 
+bool
+state_lacks_parent(const struct state *s)
+{
+	return state_db_lacks_parent(s->db);
+}
+
 void
 state_loaded_release(struct state_loaded *l)
 {

@@ -81,6 +81,12 @@ int state_load(struct state *s, struct registry *r,
  */
 bool state_is_unread(const struct state *s);
 
+/*
+ * After a failure to load it: whether what its directory is in is missing, be
+ * it that it is still to be mounted.
+ */
+bool state_lacks_parent(const struct state *s);
+
 void state_loaded_release(struct state_loaded *l);
 
 /*

@@ -96,6 +96,7 @@ struct state_db {
 	bool is_changing;
 	bool is_read_only;
 	bool is_torn; /* as the last failure has shown */
+	bool lacks_parent; /* so had it when it was opened last */
 	uint64_t n_changes;
 	pid_t holder;
 	struct buf reason; /* terminated, or empty */
@@ -354,27 +355,6 @@ state_db_set_aside(struct state_db *db)
 	return 0;
 }
 
-/* Who has the file locked.  Nobody of this process has it open. */
-static pid_t
-find_holder(const struct state_db *db)
-{
-	/* Where SQLite's locks are: from 1 GiB on. */
-	struct flock lock = { .l_type = F_WRLCK,
-		.l_whence = SEEK_SET,
-		.l_start = 0x40000000,
-		.l_len = 512 };
-	int fd = open(db->path, O_RDWR | O_CLOEXEC);
-	pid_t holder = 0;
-
-	if (fd < 0)
-		return 0;
-	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK &&
-	    lock.l_pid > 0)
-		holder = lock.l_pid;
-	(void)close(fd);
-	return holder;
-}
-
 /* SQLite's own would be for all to read, or wait for the writer of a FIFO. */
 static int
 create_one(struct state_db *db, const char *path, struct stat *ret_file)
@@ -401,10 +381,11 @@ create_files(struct state_db *db)
 {
 	struct stat log;
 	char *name;
-	int error;
+	int error = state_files_make_directory(db->directory,
+	    &db->lacks_parent);
 
-	if (mkdir(db->directory, 0750) && errno != EEXIST && errno != EROFS)
-		return failed_with(db, -errno);
+	if (error)
+		return failed_with(db, error);
 	error = create_one(db, db->path, &db->file);
 	if (error || !db->file.st_size)
 		return error;
@@ -522,7 +503,7 @@ open_to_write(struct state_db *db, bool is_loading)
 	if (error)
 		state_db_close(db);
 	if (error == -EBUSY)
-		db->holder = find_holder(db);
+		db->holder = state_files_holder(db->path);
 	return error;
 }
 
@@ -587,6 +568,12 @@ open_to_read(struct state_db *db)
 		state_db_close(db);
 	db->is_read_only = !error;
 	return error;
+}
+
+bool
+state_db_lacks_parent(const struct state_db *db)
+{
+	return db->lacks_parent;
 }
 
 bool

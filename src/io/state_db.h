@@ -71,6 +71,9 @@ int state_db_open(struct state_db *db, bool is_loading)
  */
 bool state_db_is_unread(const struct state_db *db);
 
+/* After a failure to open it: whether what its directory is in is missing. */
+bool state_db_lacks_parent(const struct state_db *db);
+
 /* Whether it was opened although it cannot be written. */
 bool state_db_is_read_only(const struct state_db *db);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +15,41 @@
 /* What a copy has of a database, under its name. */
 static const char *const suffixes[] = { "", "-wal" };
 #define N_SUFFIXES (sizeof(suffixes) / sizeof(*suffixes))
+
+int
+state_files_make_directory(const char *directory, bool *ret_lacks_parent)
+{
+	struct stat there;
+
+	*ret_lacks_parent = false;
+	if (!mkdir(directory, 0750) || errno == EROFS)
+		return 0;
+	/* A symbolic link to nothing exists. */
+	if (errno == EEXIST && (!stat(directory, &there) || errno != ENOENT))
+		return 0;
+	*ret_lacks_parent = errno == ENOENT || errno == ENOTDIR;
+	return -errno;
+}
+
+pid_t
+state_files_holder(const char *path)
+{
+	/* Where SQLite's locks are: from 1 GiB on. */
+	struct flock lock = { .l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = 0x40000000,
+		.l_len = 512 };
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	pid_t holder = 0;
+
+	if (fd < 0)
+		return 0;
+	if (!fcntl(fd, F_GETLK, &lock) && lock.l_type != F_UNLCK &&
+	    lock.l_pid > 0)
+		holder = lock.l_pid;
+	(void)close(fd);
+	return holder;
+}
 
 static int
 copy_bytes(int from, int to)

@@ -767,6 +767,19 @@ put_nginx_times(struct out *out, struct rng *rng, const struct request *request)
 	out_put_seconds(out, request->time_us - first_us);
 }
 
+static void
+put_request_line(struct out *out, struct rng *rng,
+    const struct request *request)
+{
+	out_put(out, request->method);
+	out_put(out, " ");
+	out_put(out, request->path->text);
+	if (request->path->dynamic)
+		put_query(out, rng);
+	out_put(out, " ");
+	out_put(out, CHOOSE(rng, protocols));
+}
+
 /* A line of nginx with escape=json; nothing in it needs an escape. */
 static void
 put_json_line(struct out *out, const struct site *site, struct rng *rng,
@@ -779,13 +792,7 @@ put_json_line(struct out *out, const struct site *site, struct rng *rng,
 	out_put(out, "\",\"remote_user\":\"");
 	out_put(out, request->client->user);
 	out_put(out, "\",\"request\":\"");
-	out_put(out, request->method);
-	out_put(out, " ");
-	out_put(out, request->path->text);
-	if (request->path->dynamic)
-		put_query(out, rng);
-	out_put(out, " ");
-	out_put(out, CHOOSE(rng, protocols));
+	put_request_line(out, rng, request);
 	out_put(out, "\",\"status\":\"");
 	out_put_number(out, request->status, 3);
 	out_put(out, "\",\"body_bytes_sent\":\"");
@@ -830,13 +837,7 @@ put_line(struct out *out, const struct site *site, struct rng *rng,
 	out_put(out, " [");
 	out_put(out, now->text);
 	out_put(out, "] \"");
-	out_put(out, request->method);
-	out_put(out, " ");
-	out_put(out, request->path->text);
-	if (request->path->dynamic)
-		put_query(out, rng);
-	out_put(out, " ");
-	out_put(out, CHOOSE(rng, protocols));
+	put_request_line(out, rng, request);
 	out_put(out, "\" ");
 	out_put_number(out, request->status, 3);
 	out_put(out, " ");

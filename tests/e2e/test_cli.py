@@ -75,6 +75,36 @@ def test_an_unknown_option_is_named(command, option, logs):
     assert option.partition("=")[0] in refusal(*command, option, logs / "access.log")
 
 
+@pytest.mark.parametrize(
+    "word,instead",
+    [("scna", "scan"), ("sacn", "scan"), ("serv", "serve"), ("chekc", "check"),
+     ("explian", "explain"), ("format", "formats"), ("help", "--help"),
+     ("version", "--version")],
+)
+def test_a_mistyped_command_is_no_file(word, instead, logs):
+    text = refusal(word, "access.log", cwd=logs)
+    assert f'there is no command "{word}"; write {instead}, or ./{word} for a file' in text
+
+
+@pytest.mark.parametrize("word", ["scan", "scna"])
+def test_a_command_behind_an_option_is_no_file(word, logs):
+    text = refusal("--format=combined", word, "access.log", cwd=logs)
+    assert "write" in text and f"scan, or ./{word} for a file of that name" in text
+
+
+@pytest.mark.parametrize("word", ["scna", "./scna", "scan.", "sca*", "access", "s"])
+def test_what_may_be_a_file_is_one(word, logs):
+    """Refused for another reason, which comes after the look at the command."""
+    if word == "scna":
+        (logs / word).touch()
+    assert "--quiet" in refusal(word, "--quiet", cwd=logs)
+
+
+def test_a_mistyped_option_is_named(logs):
+    for option, instead in ("--fromat=x", "--format"), ("--web.lifecycle", "--web."):
+        assert f"did you mean {instead}" in refusal(option, logs / "access.log")
+
+
 @pytest.mark.parametrize("command", [[], ["serve"], ["scan"]], ids=["", "serve", "scan"])
 def test_no_file_is_refused(command):
     assert re.search(r"(?i)file", refusal(*command))

@@ -141,6 +141,22 @@ def test_formats_shows_an_expression_and_a_sample_of_it():
         assert explain(sample)[1].startswith(f"format    {name}\n")
 
 
+def test_formats_shows_json_as_what_it_stands_for():
+    result = run("formats", "json")
+    assert result.returncode == 0 and result.stdout == run("formats", "nginx_json").stdout
+
+
+@pytest.mark.parametrize(
+    "name,advice",
+    [("combine", "write combined"), ("nginx_jsno", "write nginx_json"),
+     ("auto", "auto takes the one of them that fits"), ("nope", "write accesslog_exporter formats")],
+)
+def test_formats_says_what_to_write_instead(name, advice):
+    result = run("formats", name)
+    assert result.returncode == 2
+    assert advice in result.stderr.decode()
+
+
 def test_formats_refuses_what_is_none():
     for name in "nope", "STATUS":
         result = run("formats", name)

@@ -577,12 +577,14 @@ def test_a_torn_file_is_set_aside_and_a_new_one_begun(serve, log, folder, how):
     (aside,) = asides(folder)
     assert aside.read_bytes() == torn
     assert daemon.logged(ASIDE)[0]["aside"] == str(aside)
+    assert errors(daemon) == 1
     log.write(20)
     assert_counted(daemon, log)
     daemon.kill()
     daemon = serve(log.path)
     assert_counted(daemon, log)
     assert not daemon.logged(ASIDE)
+    assert errors(daemon) == 1
     assert asides(folder) == [aside]
 
 
@@ -606,6 +608,7 @@ def test_a_file_with_impossible_contents_is_set_aside(serve, log, folder, table)
     daemon = serve(log.path)
     assert len(daemon.logged(ASIDE)) == 1
     assert len(asides(folder)) == 1
+    assert errors(daemon) == 1
     log.write(20)
     assert_counted(daemon, log)
 
@@ -775,13 +778,37 @@ def test_a_file_in_place_of_the_directory(serve, log, folder):
     assert_counted(serve(log.path), log)
 
 
-def test_a_directory_whose_parent_is_missing(serve, log, logs, folder):
-    elsewhere = logs / "a" / "b"
-    daemon = serve(f"--state.dir={elsewhere}", log.path)
+def refused_without_parent(elsewhere, log):
+    result = support.run(
+        f"--state.dir={elsewhere}", "--web.listen-address=127.0.0.1:0", log.path, timeout=5
+    )
+    assert result.returncode == 1
+    assert (
+        f"state directory {elsewhere} cannot be made, because what it is in does not exist; "
+        "make that, or wait for its mount" in result.stderr.decode()
+    )
+
+
+@pytest.mark.parametrize("how", ["missing", "file", "link"])
+def test_a_directory_whose_parent_is_missing_ends_the_start(serve, log, logs, how):
+    """A disk that is mounted late has counters, which must not begin anew."""
+    disk = logs / "disk"
+    elsewhere = disk / "state"
+    daemon = serve(f"--state.dir={logs / 'away'}", log.path)
     log.write(20)
     assert_counted(daemon, log)
-    assert_unsaved_and_saved_again(daemon, log, (logs / "a").mkdir)
-    assert (elsewhere / FILE).exists()
+    daemon.stop()
+    if how == "file":
+        disk.write_text("in the way\n")
+    if how == "link":
+        elsewhere = logs / "link"
+        elsewhere.symlink_to(disk / "state")
+    refused_without_parent(elsewhere, log)
+    disk.unlink(missing_ok=True)
+    disk.mkdir()
+    (logs / "away").rename(disk / "state")
+    log.write(5)
+    assert_counted(serve(f"--state.dir={elsewhere}", log.path), log)
 
 
 def can_inject():

@@ -8,6 +8,7 @@
 
 #include "accesslog/bounds.h"
 #include "accesslog/format.h"
+#include "formats.h"
 #include "support.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -370,24 +371,9 @@ a_format_cut_anywhere_is_read_inside_of_itself(void **state)
 	static const char whole[] =
 	    "%{CLIENT:remote_addr} (?<x>[^]a\\]]{2,3}?)\\p{L}(?#c)(?i:b|c)*+"
 	    "%{QUOTED}{2} %{STATUS:status} %{INTEGER:request_time:us}\\x{41}";
-	size_t len;
 
 	(void)state;
-	for (len = 0; len < sizeof(whole); len++) {
-		struct str copy = support_guarded_str(str_of(whole, len));
-		struct config_error e = { 0 };
-		struct format *f = NULL;
-		int error = format_create(copy, &f, &e);
-
-		if (error) {
-			assert_int_equal(error, -EINVAL);
-			assert_null(f);
-			assert_true(strlen(e.text) > 0);
-			assert_true(e.column <= len + 1);
-		}
-		format_destroy(f);
-		support_guarded_str_free(copy);
-	}
+	formats_check_cuts(whole);
 }
 
 /* A format of n bytes: the unit as often as it fits, and the status. */
