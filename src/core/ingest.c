@@ -1,85 +1,21 @@
 #include "accesslog/ingest.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "accesslog/bounds.h"
 #include "accesslog/entry.h"
-#include "accesslog/parser.h"
-#include "accesslog/pattern.h"
-#include "accesslog/patterns.h"
-#include "accesslog/tally.h"
-#include "accesslog/tally_plan.h"
 #include "accesslog/timestamp.h"
+#include "ingest_format.h"
+#include "ingest_parts.h"
+#include "ingest_source.h"
 
 /* After so many looks at lines that fit no format whole, the best will do. */
 #define ENOUGH_LOOKS 16
 
-#define NO_SERIES UINT32_MAX
-
 /* What is longer is no time of JSON. */
 #define MAX_TIME_BYTES 64
-
-/* A format with what reading its lines needs. */
-struct ingest_format {
-	char *name;
-	struct parser *parser;
-	uint64_t fields; /* that its lines can have, as bits of slots */
-	struct tally_plan *plan;
-	bool is_json;
-	size_t n_times;
-	size_t times[3]; /* slots of these fields, the best first */
-};
-
-struct ingest {
-	struct metrics *metrics;
-	struct fields fields;
-	size_t time_slot[3];
-	struct tally *tally;
-	size_t n_names;
-	char *names[BOUNDS_FIELDS]; /* of fields that only drop rules need */
-	struct detect *detect; /* over the shipped formats */
-	size_t n_shipped;
-	size_t n_formats; /* the shipped ones, then those that users wrote */
-	struct ingest_format *formats;
-	size_t n_sources;
-	struct ingest_source **sources;
-};
-
-enum result {
-	RESULT_PARSED,
-	RESULT_UNPARSED,
-	RESULT_TOO_LONG,
-	RESULT_FILTERED,
-	N_RESULTS,
-};
-
-/* Lines whose field matches are dropped. */
-struct drop {
-	size_t slot;
-	struct pattern_rule *rule;
-};
-
-struct ingest_source {
-	struct ingest *ingest;
-	char *name;
-	size_t group; /* of the tally */
-	size_t n_formats; /* tried in order; 0: recognised by its lines */
-	size_t *formats;
-	size_t n_drops;
-	struct drop *drops;
-	uint32_t lines[N_RESULTS]; /* series */
-	uint32_t read_bytes;
-	uint32_t skipped[LINES_BYTES_N];
-	/* NO_SERIES until there is one. */
-	uint32_t last_line;
-	uint32_t json_repairs;
-	uint32_t errors[BOUNDS_FIELDS];
-	bool has_lag; /* its files grow; else it is read once */
-	uint64_t lag_bytes;
-	uint32_t lag; /* series, once has_lag */
-};
 
 /* What one call of ingest_feed() has found, before it goes to the registry. */
 struct batch {
@@ -92,17 +28,6 @@ struct batch {
 };
 
 static int
-too_many_fields(const struct config_place *place, const char *field,
-    struct config_error *reterr)
-{
-	return config_error_set(reterr, place ? place->line : 0,
-	    place ? place->column : 0,
-	    "there is no room for the field %s: metrics and rules together may "
-	    "use %d",
-	    field, BOUNDS_FIELDS);
-}
-
-static int
 add_drop_field(struct ingest *in, const struct config_rule *rule,
     struct config_error *reterr)
 {
@@ -112,7 +37,7 @@ add_drop_field(struct ingest *in, const struct config_rule *rule,
 	if (fields_find(&in->fields, field) != FIELDS_NO_SLOT)
 		return 0;
 	if (in->fields.n == BOUNDS_FIELDS)
-		return too_many_fields(&rule->place, rule->field, reterr);
+		return ingest_format_refuse(&rule->place, rule->field, reterr);
 	copy = strdup(rule->field);
 	if (!copy)
 		return -ENOMEM;
@@ -132,7 +57,7 @@ add_fields(struct ingest *in, const struct config *config,
 	for (i = 0; i < 3; i++) {
 		in->time_slot[i] = fields_add(&in->fields, str_from(times[i]));
 		if (in->time_slot[i] == FIELDS_NO_SLOT)
-			return too_many_fields(NULL, times[i], reterr);
+			return ingest_format_refuse(NULL, times[i], reterr);
 	}
 	for (i = 0; config && i < config->n_sources; i++) {
 		const struct config_source *s = &config->sources[i];
@@ -147,100 +72,6 @@ add_fields(struct ingest *in, const struct config *config,
 	return 0;
 }
 
-static void
-format_release(struct ingest_format *f)
-{
-	parser_destroy(f->parser);
-	tally_plan_destroy(f->plan);
-	free(f->name);
-}
-
-static void
-plan_times(const struct ingest *in, struct ingest_format *f)
-{
-	size_t i;
-
-	for (i = 0; i < 3; i++) {
-		assert(in->time_slot[i] < BOUNDS_FIELDS);
-		if (f->fields & ENTRY_BIT(in->time_slot[i]))
-			f->times[f->n_times++] = in->time_slot[i];
-	}
-}
-
-/* Makes f, already parsed, one of the formats; copies name. */
-static int
-add_format(struct ingest *in, struct str name, const struct format *format,
-    struct config_error *reterr)
-{
-	struct ingest_format *formats, *f;
-	int error;
-
-	formats = reallocarray(in->formats, in->n_formats + 1,
-	    sizeof(*formats));
-	if (!formats)
-		return -ENOMEM;
-	in->formats = formats;
-	f = &formats[in->n_formats];
-	*f = (struct ingest_format){ .name = strndup(name.data, name.len),
-		.is_json = format->kind == FORMAT_JSON };
-	if (!f->name)
-		return -ENOMEM;
-	error = parser_create(format, &in->fields, false, &f->parser, reterr);
-	if (!error) {
-		f->fields = parser_fields(f->parser);
-		plan_times(in, f);
-		error = tally_plan_create(in->tally, f->fields, &f->plan);
-	}
-	if (error == -ENOSPC)
-		error = too_many_fields(NULL, "request", reterr);
-	if (error) {
-		format_release(f);
-		return error;
-	}
-	in->n_formats++;
-	return 0;
-}
-
-static int
-add_shipped_formats(struct ingest *in, struct config_error *reterr)
-{
-	size_t n_rows, i, n = 0;
-	const struct patterns_row *rows = patterns_all(&n_rows);
-	struct format **formats = calloc(n_rows, sizeof(*formats));
-	int error = formats ? 0 : -ENOMEM;
-
-	for (i = 0; i < n_rows && !error; i++) {
-		struct str name = str_from(rows[i].name);
-
-		if (rows[i].kind != PATTERNS_FORMAT)
-			continue;
-		error = format_create(name, &formats[n], reterr);
-		if (!error)
-			error = add_format(in, name, formats[n++], reterr);
-	}
-	if (!error)
-		error = detect_create((const struct format *const *)formats, n,
-		    &in->detect, reterr);
-	in->n_shipped = n;
-	for (i = 0; i < n; i++)
-		format_destroy(formats[i]);
-	free(formats);
-	return error;
-}
-
-static void
-source_destroy(struct ingest_source *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_drops; i++)
-		pattern_rule_destroy(s->drops[i].rule);
-	free(s->drops);
-	free(s->formats);
-	free(s->name);
-	free(s);
-}
-
 void
 ingest_destroy(struct ingest *in)
 {
@@ -249,10 +80,10 @@ ingest_destroy(struct ingest *in)
 	if (!in)
 		return;
 	for (i = 0; i < in->n_sources; i++)
-		source_destroy(in->sources[i]);
+		ingest_source_destroy(in->sources[i]);
 	free(in->sources);
 	for (i = 0; i < in->n_formats; i++)
-		format_release(&in->formats[i]);
+		ingest_format_release(&in->formats[i]);
 	free(in->formats);
 	detect_destroy(in->detect);
 	tally_destroy(in->tally);
@@ -274,189 +105,20 @@ ingest_source_at(const struct ingest *in, size_t i)
 }
 
 static int
-source_series(struct ingest_source *s)
-{
-	static const struct str results[N_RESULTS] = {
-		[RESULT_PARSED] = { "parsed", 6 },
-		[RESULT_UNPARSED] = { "unparsed", 8 },
-		[RESULT_TOO_LONG] = { "too_long", 8 },
-		[RESULT_FILTERED] = { "filtered", 8 },
-	};
-	static const struct str reasons[LINES_BYTES_N] = {
-		[LINES_BYTES_NUL] = { "nul", 3 },
-		[LINES_BYTES_BOM] = { "bom", 3 },
-		[LINES_BYTES_TOO_LONG] = { "too_long", 8 },
-	};
-	struct registry_family **family = s->ingest->metrics->family;
-	struct str values[2] = { str_from(s->name) };
-	size_t i;
-	int error;
-
-	error = registry_series(family[METRICS_READ_BYTES], values,
-	    &s->read_bytes);
-	for (i = 0; i < N_RESULTS && !error; i++) {
-		s->lines[i] = NO_SERIES;
-		if (i == RESULT_FILTERED && !s->n_drops)
-			continue;
-		values[1] = results[i];
-		error = registry_series(family[METRICS_LINES], values,
-		    &s->lines[i]);
-	}
-	for (i = 0; i < LINES_BYTES_N && !error; i++) {
-		if (i == LINES_BYTES_READ)
-			continue;
-		values[1] = reasons[i];
-		error = registry_series(family[METRICS_SKIPPED_BYTES], values,
-		    &s->skipped[i]);
-	}
-	s->last_line = NO_SERIES;
-	s->json_repairs = NO_SERIES;
-	memset(s->errors, 0xFF, sizeof(s->errors));
-	return error;
-}
-
-/* Finds or makes the format that the user gave as text. */
-static int
-choose_format(struct ingest *in, struct str text, size_t *ret_format,
-    struct config_error *reterr)
-{
-	struct format *format;
-	size_t i;
-	int error;
-
-	for (i = 0; i < in->n_formats; i++) {
-		if (str_equal(text, str_from(in->formats[i].name))) {
-			*ret_format = i;
-			return 0;
-		}
-	}
-	error = format_create(text, &format, reterr);
-	if (error)
-		return error;
-	error = add_format(in, text, format, reterr);
-	if (!error)
-		*ret_format = in->n_formats - 1;
-	format_destroy(format);
-	return error;
-}
-
-/* A mistake at a column of a text that itself stands at place. */
-static void
-move_error(const struct config_place *place, struct config_error *reterr)
-{
-	if (!place || !place->line)
-		return;
-	reterr->line = place->line;
-	reterr->column = place->column +
-	    (reterr->column ? reterr->column - 1 : 0);
-}
-
-static int
-add_formats(struct ingest_source *s, const struct config_source *spec,
-    struct config_error *reterr)
-{
-	size_t i;
-
-	s->formats = calloc(spec->n_formats + 1, sizeof(*s->formats));
-	if (!s->formats)
-		return -ENOMEM;
-	if (spec->n_formats == 1 && !strcmp(spec->formats[0], "auto"))
-		return 0;
-	for (i = 0; i < spec->n_formats; i++) {
-		int error;
-
-		if (!strcmp(spec->formats[i], "auto"))
-			error = config_error_set(reterr, 0, 0,
-			    "auto chooses among all formats by itself; write "
-			    "it alone, or name the formats of the list");
-		else
-			error = choose_format(s->ingest,
-			    str_from(spec->formats[i]), &s->formats[i], reterr);
-		if (error == -EINVAL)
-			move_error(spec->format_places ? &spec->format_places[i]
-						       : NULL,
-			    reterr);
-		if (error)
-			return error;
-		s->n_formats++;
-	}
-	return 0;
-}
-
-static int
-add_drops(struct ingest_source *s, const struct config_source *spec,
-    struct config_error *reterr)
-{
-	size_t i;
-
-	s->drops = calloc(spec->n_drops + 1, sizeof(*s->drops));
-	if (!s->drops)
-		return -ENOMEM;
-	for (i = 0; i < spec->n_drops; i++) {
-		const struct config_rule *rule = &spec->drops[i];
-		int error = pattern_rule_create(str_from(rule->regex),
-		    (struct str){ 0 }, &s->drops[i].rule, reterr);
-
-		if (error == -EINVAL)
-			move_error(&rule->place, reterr);
-		if (error)
-			return error;
-		s->drops[i].slot = fields_find(&s->ingest->fields,
-		    str_from(rule->field));
-		assert(s->drops[i].slot != FIELDS_NO_SLOT);
-		s->n_drops++;
-	}
-	return 0;
-}
-
-static int
-source_init(struct ingest_source *s, const struct config_source *spec,
-    struct config_error *reterr)
-{
-	struct ingest *in = s->ingest;
-	int error;
-
-	s->name = strdup(spec->name);
-	if (!s->name)
-		return -ENOMEM;
-	error = add_formats(s, spec, reterr);
-	if (!error)
-		error = add_drops(s, spec, reterr);
-	if (error)
-		return error;
-	registry_lock(in->metrics->registry);
-	error = tally_add_group(in->tally, spec->labels, spec->n_labels,
-	    &s->group);
-	if (!error)
-		error = source_series(s);
-	registry_unlock(in->metrics->registry);
-	return error;
-}
-
-static int
 add_source(struct ingest *in, const struct config_source *spec,
     struct ingest_source **ret_source, struct config_error *reterr)
 {
-	struct ingest_source **sources;
-	struct ingest_source *s;
+	struct ingest_source **sources = reallocarray(in->sources,
+	    in->n_sources + 1, sizeof(struct ingest_source *));
 	int error;
 
-	sources = reallocarray(in->sources, in->n_sources + 1,
-	    sizeof(struct ingest_source *));
 	if (!sources)
 		return -ENOMEM;
 	in->sources = sources;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return -ENOMEM;
-	s->ingest = in;
-	error = source_init(s, spec, reterr);
-	if (error) {
-		source_destroy(s);
+	error = ingest_source_create(in, spec, &sources[in->n_sources], reterr);
+	if (error)
 		return error;
-	}
-	sources[in->n_sources++] = s;
-	*ret_source = s;
+	*ret_source = sources[in->n_sources++];
 	return 0;
 }
 
@@ -474,7 +136,7 @@ init(struct ingest *in, const struct config *config, bool with_zeros,
 	if (!error)
 		error = add_fields(in, config, reterr);
 	if (!error)
-		error = add_shipped_formats(in, reterr);
+		error = ingest_format_add_shipped(in, reterr);
 	for (i = 0; config && i < config->n_sources && !error; i++) {
 		struct ingest_source *source;
 
@@ -677,17 +339,17 @@ prepare_entry(struct ingest_source *s, const struct ingest_format *f,
 	struct decimal when;
 	int error = 0;
 
-	if (s->last_line == NO_SERIES &&
+	if (s->last_line == INGEST_NO_SERIES &&
 	    timestamp_parse(entry_time(f, e), &when))
 		error = registry_series(family[METRICS_LAST_LINE], values,
 		    &s->last_line);
-	if (!error && e->n_repairs && s->json_repairs == NO_SERIES)
+	if (!error && e->n_repairs && s->json_repairs == INGEST_NO_SERIES)
 		error = registry_series(family[METRICS_JSON_REPAIRS], values,
 		    &s->json_repairs);
 	for (; errors && !error; errors &= errors - 1) {
 		size_t slot = (size_t)__builtin_ctzll(errors);
 
-		if (s->errors[slot] != NO_SERIES)
+		if (s->errors[slot] != INGEST_NO_SERIES)
 			continue;
 		values[1] = s->ingest->fields.names[slot];
 		error = registry_series(family[METRICS_FIELD_ERRORS], values,
@@ -737,7 +399,7 @@ feed_line(struct ingest_stream *st, struct str line, struct batch *b)
 		return 0;
 	}
 	if (entry->errors || entry->n_repairs ||
-	    (st->source->last_line == NO_SERIES && format->n_times))
+	    (st->source->last_line == INGEST_NO_SERIES && format->n_times))
 		error = prepare_entry(st->source, format, entry);
 	if (!error)
 		error = tally_plan_count(format->plan, st->source->group,
@@ -762,7 +424,7 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 
 	for (i = 0; i < N_RESULTS; i++) {
 		st->n_lines += b->n_lines[i];
-		if (s->lines[i] != NO_SERIES)
+		if (s->lines[i] != INGEST_NO_SERIES)
 			registry_add(family[METRICS_LINES], s->lines[i],
 			    decimal_of(b->n_lines[i]));
 	}
@@ -777,7 +439,8 @@ count_batch(struct ingest_stream *st, const struct batch *b,
 			registry_add(family[METRICS_SKIPPED_BYTES],
 			    s->skipped[i], delta);
 	}
-	if (s->last_line != NO_SERIES && timestamp_parse(b->time, &when)) {
+	if (s->last_line != INGEST_NO_SERIES &&
+	    timestamp_parse(b->time, &when)) {
 		registry_set(family[METRICS_LAST_LINE], s->last_line, when);
 		st->last_line = when;
 	}
