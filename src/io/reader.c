@@ -608,6 +608,22 @@ reader_look_held(struct reader *r)
 	}
 }
 
+void
+reader_finish(struct reader *r, uint64_t deadline_ns)
+{
+	struct reader_file *f;
+	bool has_changed;
+
+	TAILQ_FOREACH(f, &r->files, entry) {
+		if (f->file->fd < 0)
+			continue;
+		(void)reader_look(f, NULL, &has_changed);
+		while (f->file->is_unlinked && f->file->is_behind &&
+		    uv_hrtime() < deadline_ns)
+			read_now(f, BOUNDS_TURN_BYTES);
+	}
+}
+
 int
 reader_create(struct uv_loop_s *loop, struct metrics *metrics,
     const struct reader_options *options, struct reader **ret_reader)

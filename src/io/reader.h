@@ -167,6 +167,14 @@ enum follow_place reader_look(struct reader_file *f, const char *path,
 void reader_look_held(struct reader *r);
 
 /*
+ * Before the end: reads what is in files that have no name any more, which
+ * nobody will find again.
+ *
+ * deadline_ns  when to give up, by uv_hrtime()
+ */
+void reader_finish(struct reader *r, uint64_t deadline_ns);
+
+/*
  * The first time, files are read in turns only, and one after the other: from
  * this call on, made when all are added, in the order in which they were last
  * written to.

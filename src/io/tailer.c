@@ -827,6 +827,13 @@ tailer_saved(struct tailer *t)
 	reader_saved(t->reader);
 }
 
+void
+tailer_finish(struct tailer *t)
+{
+	reader_finish(t->reader,
+	    uv_hrtime() + BOUNDS_STOP_READ_MS * (uint64_t)1000000);
+}
+
 static enum files_state
 state_of(const struct place *p)
 {
