@@ -125,7 +125,7 @@ find_known(struct reader *r, const struct file *file)
 	if (!known || known->file->fd >= 0 || !known->file->born.tv_sec ||
 	    file_was_born_as(file, known->file))
 		return known;
-	reader_forget(known);
+	reader_yield(known, file);
 	return NULL;
 }
 

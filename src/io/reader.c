@@ -120,10 +120,45 @@ reader_add(struct reader_source *s, struct file *file)
 	return f;
 }
 
+/* Of a file whose inode another one has: no file system is device 0. */
+static struct follow_id
+unused_id(const struct reader *r, struct follow_id id)
+{
+	id.device = 0;
+	while (reader_find(r, id))
+		id.inode++;
+	return id;
+}
+
 struct reader_file *
 reader_remember(struct reader_source *s, struct file *file)
 {
-	return s->reader->n_files < BOUNDS_FILES ? add(s, file) : NULL;
+	const struct reader_file *other = reader_find(s->reader,
+	    file->known.id);
+
+	if (s->reader->n_files == BOUNDS_FILES ||
+	    (other && file_was_born_as(other->file, file)))
+		return NULL;
+	if (other)
+		file->known.id = unused_id(s->reader, file->known.id);
+	return add(s, file);
+}
+
+void
+reader_yield(struct reader_file *f, const struct file *file)
+{
+	struct reader *r = f->source->reader;
+	struct follow_id id = f->file->known.id;
+	bool is_other = !file_was_born_as(f->file, file);
+
+	if (is_other) {
+		(void)tdelete(f, &r->by_id, compare_ids);
+		f->file->known.id = unused_id(r, id);
+		if (tsearch(f, &r->by_id, compare_ids))
+			return;
+		f->file->known.id = id; /* out of memory */
+	}
+	reader_forget(f);
 }
 
 void

@@ -109,11 +109,21 @@ bool reader_is_full(const struct reader *r);
 struct reader_file *reader_add(struct reader_source *s, struct file *file);
 
 /*
- * As reader_add(), of a file without a descriptor: it was finished.
+ * As reader_add(), of a file without a descriptor: it was finished.  Where its
+ * inode is that of another file now, it is known by what was read of it.
  *
  * file  taken on success
+ *
+ * Returns NULL also where this file is known already.
  */
 struct reader_file *reader_remember(struct reader_source *s, struct file *file);
+
+/*
+ * file has the identity of f, which was let go.  If it is another file, f stays
+ * known by what was read of it: it may be found again, copied or compressed.
+ * Else f is forgotten.
+ */
+void reader_yield(struct reader_file *f, const struct file *file);
 
 /*
  * An undecided file was found again, as what file is: it is that from now on.
