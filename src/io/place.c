@@ -220,6 +220,17 @@ is_read(const struct place *p)
 	return !p->current || p->current->file->known.offset > 0;
 }
 
+/* Its writer went on after it was let go, or it was not found for a while. */
+static struct reader_file *
+take_again(struct reader_file *known, struct file *file)
+{
+	if (known->is_copy || file->gunzip || known->file->fd >= 0 ||
+	    file->known.size_bytes <= known->file->known.offset ||
+	    !reader_reopen(known, file))
+		return NULL;
+	return known;
+}
+
 struct beside {
 	const struct place *place;
 	size_t n_new;
@@ -236,10 +247,11 @@ take_rotated(void *arg, struct file *file)
 	struct reader_file *f = NULL;
 	enum file_copy copy = FILE_IS_NO_COPY;
 
-	if (known)
+	if (known) {
 		beside->n_new += known->is_undecided &&
 		    file->known.size_bytes > 0; /* it is read from now on */
-	else if (!file->gunzip && is_place(p->source->places, file->path))
+		f = take_again(known, file);
+	} else if (!file->gunzip && is_place(p->source->places, file->path))
 		beside->n_new++; /* that place opens it */
 	else {
 		if (file->known.size_bytes)
@@ -263,6 +275,8 @@ take_rotated(void *arg, struct file *file)
 	reader_hold(f);
 	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
 	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
+	if (f == known)
+		file_destroy(file);
 	reader_read(f);
 }
 
