@@ -371,6 +371,11 @@ read_now(struct reader_file *f, uint64_t max_bytes)
 	error = file_read(f->file, r->buffer, max_bytes);
 	if (f->file->known.offset != before)
 		r->options.on_change(r->options.arg);
+	if (f->file->missing_bytes)
+		reader_count(f->source, METRICS_LOST_BYTES,
+		    f->file->gunzip ? "removed" : "truncated",
+		    f->file->missing_bytes);
+	f->file->missing_bytes = 0;
 	settle(f);
 	tell_format(f);
 	if (error && error != f->error && error != -ENOMEM)

@@ -264,7 +264,7 @@ is_same(const struct file *f, const struct file *known)
 		return false;
 	if (!known->anchor.len)
 		return file_was_born_as(f, known) &&
-		    (!known->head.len || file_has_anchor(f, &known->head));
+		    (!known->head.len || file_has_head(f, &known->head));
 	return file_has_anchor(f, &known->anchor) || file_begins(f, known);
 }
 
