@@ -213,6 +213,20 @@ remember_copy(struct place_source *s, struct file *file)
 	return true;
 }
 
+/* It may be written to when no name leads to it.  Takes file if it can. */
+static bool
+hold_empty(struct place_source *s, struct file *file)
+{
+	struct reader_file *f = reader_add(&s->reader, file);
+
+	if (!f)
+		return false;
+	f->generation = s->generation;
+	f->is_undecided = true;
+	reader_hold(f);
+	return true;
+}
+
 /* Copies of what is unread may be all that is left of it at the next look. */
 static bool
 is_read(const struct place *p)
@@ -287,6 +301,8 @@ take_rotated(void *arg, struct file *file)
 static bool
 adopt(struct place *p, struct reader_file *known, struct file *file)
 {
+	bool has_changed;
+
 	if (place_source_of(known)->is_stale) {
 		reader_move(known, &p->source->reader);
 	} else if (known->place && known->place != p) {
@@ -297,6 +313,14 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	if (known->file->fd < 0 && !reader_reopen(known, file)) {
 		reader_forget(known);
 		return false;
+	}
+	if (known->is_undecided && known->file->fd >= 0 &&
+	    is_rotated_place(p)) {
+		(void)reader_look(known, NULL, &has_changed);
+		if (known->is_undecided) {
+			ignore(p, file, EVENT_COPY);
+			return true;
+		}
 	}
 	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
 		known->is_copy = false; /* it is the log now */
@@ -376,10 +400,16 @@ open_place(struct place *p)
 		file_destroy(file);
 		return true;
 	}
-	if (copy != FILE_IS_NO_COPY) {
+	if (copy == FILE_IS_COPY) {
 		ignore(p, file, EVENT_COPY);
-		p->is_undecided = copy == FILE_MAY_BE_COPY;
-		if (copy == FILE_MAY_BE_COPY || !remember_copy(p->source, file))
+		if (!remember_copy(p->source, file))
+			file_destroy(file);
+		return false;
+	}
+	if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
+		ignore(p, file, EVENT_COPY);
+		p->is_undecided = true;
+		if (file->known.size_bytes || !hold_empty(p->source, file))
 			file_destroy(file);
 		return false;
 	}
