@@ -409,7 +409,8 @@ open_place(struct place *p)
 	if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
 		ignore(p, file, EVENT_COPY);
 		p->is_undecided = true;
-		if (file->known.size_bytes || !hold_empty(p->source, file))
+		if (file->known.size_bytes || !is_rotated_place(p) ||
+		    !hold_empty(p->source, file))
 			file_destroy(file);
 		return false;
 	}
@@ -617,7 +618,8 @@ place_is_copy(const struct places *places, struct reader_file *f)
 	if (!f->is_undecided)
 		return false;
 	f->is_undecided = false;
-	return p && find_original(p, f->file, true) != FILE_IS_NO_COPY;
+	return file_is_compressed(f->file) ||
+	    (p && find_original(p, f->file, true) != FILE_IS_NO_COPY);
 }
 
 bool

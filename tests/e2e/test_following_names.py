@@ -173,10 +173,26 @@ def test_a_compressed_file_without_the_suffix_is_known_by_its_first_bytes(
     log = make_log(logs / "access.log", source=glob)
     daemon = exporter(glob)
     log.write(10)
-    (logs / "access.log-20261120").write_bytes(gzip.compress(log.path.read_bytes()))
+    (logs / "packed").write_bytes(gzip.compress(log.path.read_bytes()))
+    os.rename(logs / "packed", logs / "access.log-20261120")
     wait_for(
         lambda: daemon.scrape().total("accesslog_exporter_files", state="ignored") == 1
     )
+    assert_counted(daemon, log)
+
+
+@pytest.mark.parametrize("argument", ["access.log", "access.log*"])
+def test_a_compressed_file_that_was_seen_empty_is_no_log(exporter, make_log, logs, argument):
+    log = make_log(logs / "access.log", source=logs / argument)
+    daemon = exporter(logs / argument)
+    log.write(10)
+    assert_counted(daemon, log)
+    packed = logs / "access.log-20261120"
+    packed.touch()
+    log.rename(".1")
+    log.open()
+    assert_counted(daemon, log)
+    packed.write_bytes(gzip.compress(b"of before\n"))
     assert_counted(daemon, log)
 
 
