@@ -655,7 +655,7 @@ reader_finish(struct reader *r, uint64_t deadline_ns)
 	bool has_changed;
 
 	TAILQ_FOREACH(f, &r->files, entry) {
-		if (f->file->fd < 0)
+		if (f->file->fd < 0 || uv_hrtime() >= deadline_ns)
 			continue;
 		(void)reader_look(f, NULL, &has_changed);
 		while (f->file->is_unlinked && f->file->is_behind &&
