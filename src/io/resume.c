@@ -119,8 +119,8 @@ read_on(struct reader_source *s, struct file *file)
 	struct reader_file *f = NULL;
 
 	if (other && other->file->fd < 0) {
-		reader_yield(other,
-		    file); /* its inode is used anew, or its name */
+		/* Its inode is used anew, or its name. */
+		reader_yield(other, file);
 		other = NULL;
 	}
 	if (other && other->is_undecided) {
