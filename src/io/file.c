@@ -509,9 +509,11 @@ file_resume(struct file *f, const struct file *known,
 	f->stream = known->stream;
 	f->head = known->head;
 	f->known.offset = is_cut ? f->known.size_bytes : at->offset;
+	/* Where nothing proves that f has it, others may have it. */
 	if (f->gunzip)
 		f->known.size_bytes = known->known.size_bytes;
-	else if (f->known.size_bytes < known->known.size_bytes)
+	else if ((at->len || known->head.len) &&
+	    f->known.size_bytes < known->known.size_bytes)
 		f->missing_bytes = known->known.size_bytes -
 		    (is_cut ? at->offset : f->known.size_bytes);
 	if (is_cut)

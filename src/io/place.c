@@ -132,9 +132,13 @@ find_known(struct reader *r, const struct file *file)
 /*
  * Whether the new file is a copy of one that is followed beside it: of any, or
  * only of those that were at the place.
+ *
+ * undecided  whose file it is, or NULL; if it is undecided no more, that has
+ *            the rest of one that was cut, and it is no copy
  */
 static enum file_copy
-find_original(const struct place *p, const struct file *file, bool of_place)
+find_original(const struct place *p, const struct file *file, bool of_place,
+    const struct reader_file *undecided)
 {
 	char *directory = paths_parent(p->path);
 	enum file_copy answer = FILE_IS_NO_COPY;
@@ -146,7 +150,9 @@ find_original(const struct place *p, const struct file *file, bool of_place)
 		enum file_copy one;
 		bool is_beside;
 
+		/* Of what is undecided nothing was read. */
 		if (answer == FILE_IS_COPY || f->file == file ||
+		    f->is_undecided ||
 		    (of_place &&
 			(f->source != &p->source->reader ||
 			    !is_of_place(p, f->file))))
@@ -160,6 +166,10 @@ find_original(const struct place *p, const struct file *file, bool of_place)
 		/* It may have been cut since it was looked at: what then? */
 		if (one == FILE_IS_NO_COPY && f->file->fd >= 0) {
 			(void)reader_look(f, NULL, &has_changed);
+			if (undecided && !undecided->is_undecided) {
+				answer = FILE_IS_NO_COPY;
+				break;
+			}
 			one = file_compare(file, f->file);
 		}
 		if (one != FILE_IS_NO_COPY)
@@ -269,7 +279,7 @@ take_rotated(void *arg, struct file *file)
 		beside->n_new++; /* that place opens it */
 	else {
 		if (file->known.size_bytes)
-			copy = find_original(p, file, true);
+			copy = find_original(p, file, true, NULL);
 		/* Unless it has the rest of what was cut, and is known now. */
 		if (find_known(s->reader, file))
 			copy = FILE_MAY_BE_COPY;
@@ -394,7 +404,7 @@ open_place(struct place *p)
 	if (p->source->is_glob && p->source->has_started &&
 	    (!p->had_file || is_rotated_place(p)) &&
 	    !reader_is_full(places->reader))
-		copy = find_original(p, file, false);
+		copy = find_original(p, file, false, NULL);
 	if (reader_find(places->reader, file->known.id)) {
 		/* Just now: it has the rest of what was cut. */
 		file_destroy(file);
@@ -610,16 +620,16 @@ bool
 place_is_copy(const struct places *places, struct reader_file *f)
 {
 	const struct place *p = place_of(places, f);
-	bool has_changed;
+	bool has_changed, is_copy;
 
 	/* If the log was cut, f may have the rest of it: then it is that. */
 	if (p && p->current)
 		(void)reader_look(p->current, NULL, &has_changed);
-	if (!f->is_undecided)
-		return false;
+	is_copy = f->is_undecided &&
+	    (file_is_compressed(f->file) ||
+		(p && find_original(p, f->file, true, f) != FILE_IS_NO_COPY));
 	f->is_undecided = false;
-	return file_is_compressed(f->file) ||
-	    (p && find_original(p, f->file, true) != FILE_IS_NO_COPY);
+	return is_copy;
 }
 
 bool
