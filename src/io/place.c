@@ -150,9 +150,7 @@ find_original(const struct place *p, const struct file *file, bool of_place,
 		enum file_copy one;
 		bool is_beside;
 
-		/* Of what is undecided nothing was read. */
 		if (answer == FILE_IS_COPY || f->file == file ||
-		    f->is_undecided ||
 		    (of_place &&
 			(f->source != &p->source->reader ||
 			    !is_of_place(p, f->file))))
@@ -163,8 +161,12 @@ find_original(const struct place *p, const struct file *file, bool of_place,
 		if (!is_beside)
 			continue;
 		one = file_compare(file, f->file);
-		/* It may have been cut since it was looked at: what then? */
-		if (one == FILE_IS_NO_COPY && f->file->fd >= 0) {
+		/*
+		 * It may have been cut since it was looked at: what then?  To
+		 * look at what is undecided would ask this of that one.
+		 */
+		if (one == FILE_IS_NO_COPY && f->file->fd >= 0 &&
+		    !f->is_undecided) {
 			(void)reader_look(f, NULL, &has_changed);
 			if (undecided && !undecided->is_undecided) {
 				answer = FILE_IS_NO_COPY;
