@@ -208,6 +208,12 @@
  */
 #define BOUNDS_STOP_MS 5000
 
+/*
+ * And before that, logs without a name are read for so long: some hundred
+ * megabytes, of what came since they were read last.
+ */
+#define BOUNDS_STOP_READ_MS 500
+
 /* What Retry-After says of a page that waits for the logs to be read again. */
 #define BOUNDS_RETRY_SECONDS 1
 

@@ -296,7 +296,10 @@ keeper_save(struct keeper *k, saver_done_fn done, void *arg)
 bool
 keeper_finish(struct keeper *k)
 {
-	if (!k->saver || saver_finish(k->saver, keeper_may_show(k)))
+	if (!k->saver)
+		return true;
+	tailer_finish(k->tailer);
+	if (saver_finish(k->saver, keeper_may_show(k)))
 		return true;
 	log_event(LOG_ERROR,
 	    "ending without the last save, which takes too long", "file",

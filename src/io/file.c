@@ -119,6 +119,19 @@ make_anchor(uint64_t offset, const char *bytes, size_t len)
 		.len = (uint32_t)len };
 }
 
+static struct file_head
+make_head(const char *bytes, size_t len)
+{
+	struct file_head head = { .hash = XXH3_64bits(bytes, len),
+		.len = (uint32_t)len };
+	uint32_t i;
+
+	for (i = 0; i < FILE_HEAD_STEPS && FILE_HEAD_STEP(i) <= len; i++)
+		head.steps[i] = XXH3_64bits(bytes, FILE_HEAD_STEP(i));
+	head.n_steps = i;
+	return head;
+}
+
 static enum follow_anchor
 check_anchor(const struct file *f, const struct file_anchor *a)
 {
@@ -135,6 +148,53 @@ check_anchor(const struct file *f, const struct file_anchor *a)
 	return FOLLOW_ANCHOR_DIFFERS;
 }
 
+enum head {
+	HEAD_MATCHES,
+	HEAD_ENDS, /* what is there matches, and there is less of it */
+	HEAD_DIFFERS,
+	HEAD_UNREADABLE,
+};
+
+/* How f begins.  Where it is shorter, that is known in steps only. */
+static enum head
+compare_head(const struct file *f, const struct file_head *head)
+{
+	char bytes[BOUNDS_COPY_BYTES];
+	ssize_t n = read_at(f, bytes, head->len, 0);
+	uint32_t i = head->n_steps;
+
+	if (n < 0)
+		return HEAD_UNREADABLE;
+	if ((size_t)n == head->len)
+		return XXH3_64bits(bytes, head->len) == head->hash
+		    ? HEAD_MATCHES
+		    : HEAD_DIFFERS;
+	while (i && (size_t)n < FILE_HEAD_STEP(i - 1))
+		i--;
+	return i &&
+		XXH3_64bits(bytes, FILE_HEAD_STEP(i - 1)) == head->steps[i - 1]
+	    ? HEAD_ENDS
+	    : HEAD_DIFFERS;
+}
+
+/* Whether what was read still is there; or what was seen, if nothing was. */
+static enum follow_anchor
+check_content(const struct file *f)
+{
+	if (f->known.offset || !f->head.len)
+		return check_anchor(f, &f->anchor);
+	switch (compare_head(f, &f->head)) {
+	case HEAD_MATCHES:
+	case HEAD_ENDS:
+		return FOLLOW_ANCHOR_MATCHES;
+	case HEAD_DIFFERS:
+		return FOLLOW_ANCHOR_DIFFERS;
+	case HEAD_UNREADABLE:
+		break;
+	}
+	return FOLLOW_ANCHOR_UNREADABLE;
+}
+
 void
 file_note_head(struct file *f)
 {
@@ -149,7 +209,7 @@ file_note_head(struct file *f)
 	/* If it was cut since, this is not what was read. */
 	if (n == (ssize_t)len &&
 	    check_anchor(f, &f->anchor) == FOLLOW_ANCHOR_MATCHES)
-		f->head = make_anchor(len, bytes, len);
+		f->head = make_head(bytes, len);
 }
 
 void
@@ -331,12 +391,9 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 	    !same_time(st.st_mtim, f->modified) ||
 	    !same_time(st.st_ctim, f->changed);
 	seen.size_bytes = (uint64_t)st.st_size;
-	seen.anchor = has_changed ? check_anchor(f, &f->anchor)
-				  : FOLLOW_ANCHOR_MATCHES;
+	seen.anchor = has_changed ? check_content(f) : FOLLOW_ANCHOR_MATCHES;
 	decision = follow_decide(&f->known, &seen);
 	if (decision.content == FOLLOW_READ_ON) {
-		if (!st.st_nlink && !f->is_unlinked && f->anchor.len)
-			f->cut = f->anchor; /* what comes is in no other */
 		f->is_unlinked = !st.st_nlink;
 		set_size(f, seen.size_bytes);
 		f->modified = st.st_mtim;
@@ -359,11 +416,30 @@ file_was_born_as(const struct file *f, const struct file *other)
 	    same_time(f->born, other->born);
 }
 
+bool
+file_has_head(const struct file *f, const struct file_head *head)
+{
+	return head->len && compare_head(f, head) == HEAD_MATCHES;
+}
+
 /* Whether f begins so, for long enough that it can be no other log. */
 static bool
-is_head(const struct file *f, const struct file_anchor *head)
+is_head(const struct file *f, const struct file_head *head)
 {
-	return head->len == BOUNDS_COPY_BYTES && file_has_anchor(f, head);
+	return head->len == BOUNDS_COPY_BYTES && file_has_head(f, head);
+}
+
+/*
+ * Whether f, compressed, is what known began with: its writer went on after
+ * that, and nobody has the rest.  Two logs may have their first lines in
+ * common; but then one was written to after the other.
+ */
+static bool
+is_beginning(const struct file *f, const struct file *known)
+{
+	return f->gunzip && !file_is_before(f->modified, known->born) &&
+	    f->modified.tv_sec <= known->modified.tv_sec &&
+	    compare_head(f, &known->head) == HEAD_ENDS;
 }
 
 bool
@@ -376,14 +452,16 @@ file_begins(const struct file *f, const struct file *known)
 void
 file_note_cut(struct file *f, const struct file *known)
 {
-	f->cut = known->anchor;
-	f->cut_head = known->known.offset ? known->head
-					  : (struct file_anchor){ 0 };
+	bool was_read = known->known.offset > 0;
+
+	f->cut = was_read ? known->anchor : known->cut;
+	f->cut_head = was_read ? known->head : known->cut_head;
 }
 
 void
 file_restart(struct file *f)
 {
+	bool was_read = f->known.offset > 0;
 	struct stat st;
 
 	file_abandon(f);
@@ -395,14 +473,14 @@ file_restart(struct file *f)
 		f->modified = st.st_mtim;
 		f->changed = st.st_ctim;
 		/* As after an editor's work, or a power failure. */
-		if ((uint64_t)st.st_size < f->cut.offset &&
+		if (was_read && (uint64_t)st.st_size < f->cut.offset &&
 		    is_head(f, &f->head)) {
 			f->known.offset = (uint64_t)st.st_size;
 			f->known.size_bytes = f->known.offset;
 			read_anchor(f);
 		} else {
 			set_size(f, (uint64_t)st.st_size);
-			f->head = (struct file_anchor){ 0 };
+			f->head = (struct file_head){ 0 };
 		}
 	}
 	lines_init(&f->stream.lines, f->known.offset == 0);
@@ -415,9 +493,10 @@ file_continues(const struct file *f, const struct file *known,
 {
 	/* Nothing was read; what was written then is there, and later lines. */
 	if (!at->len)
-		return known->head.len && file_has_anchor(f, &known->head) &&
-		    !file_is_before(f->modified, known->modified);
-	return (!known->head.len || file_has_anchor(f, &known->head)) &&
+		return is_head(f, &known->head) || is_beginning(f, known) ||
+		    (file_has_head(f, &known->head) &&
+			!file_is_before(f->modified, known->modified));
+	return (!known->head.len || file_has_head(f, &known->head)) &&
 	    file_has_anchor(f, at);
 }
 
@@ -430,8 +509,13 @@ file_resume(struct file *f, const struct file *known,
 	f->stream = known->stream;
 	f->head = known->head;
 	f->known.offset = is_cut ? f->known.size_bytes : at->offset;
-	if (f->known.size_bytes < f->known.offset)
-		f->known.size_bytes = f->known.offset;
+	/* Where nothing proves that f has it, others may have it. */
+	if (f->gunzip)
+		f->known.size_bytes = known->known.size_bytes;
+	else if ((at->len || known->head.len) &&
+	    f->known.size_bytes < known->known.size_bytes)
+		f->missing_bytes = known->known.size_bytes -
+		    (is_cut ? at->offset : f->known.size_bytes);
 	if (is_cut)
 		read_anchor(f);
 	else
@@ -489,6 +573,8 @@ read_some(struct file *f, char *buffer, bool final)
 	    (uint64_t)n < f->known.size_bytes - f->known.offset)
 		return 0; /* truncated: the next look tells */
 	if ((size_t)n < before ||
+	    (makes_head && !before && f->head.len && (size_t)n >= f->head.len &&
+		XXH3_64bits(buffer, f->head.len) != f->head.hash) ||
 	    (f->anchor.len &&
 		XXH3_64bits(buffer + before - f->anchor.len, f->anchor.len) !=
 		    f->anchor.hash))
@@ -497,21 +583,25 @@ read_some(struct file *f, char *buffer, bool final)
 	if ((final || f->gunzip) &&
 	    after > f->known.size_bytes - f->known.offset)
 		set_size(f, f->known.offset + after);
+	if (f->gunzip && n < BOUNDS_READ_BYTES &&
+	    after < f->known.size_bytes - f->known.offset) {
+		f->missing_bytes += f->known.size_bytes - f->known.offset -
+		    after;
+		set_size(f, f->known.offset + after);
+	}
 	/* What came since the look is the next look's. */
 	if (after > f->known.size_bytes - f->known.offset)
 		after = (size_t)(f->known.size_bytes - f->known.offset);
 
 	error = ingest_feed(&f->stream, str_of(buffer + before, after), final,
 	    &consumed);
-	if (consumed && !f->known.offset)
-		f->head = (struct file_anchor){ 0 }; /* of what was unread */
 	f->known.offset += consumed;
-	if (consumed && makes_head) {
-		size_t len = f->known.offset < BOUNDS_COPY_BYTES
-		    ? (size_t)f->known.offset
-		    : BOUNDS_COPY_BYTES;
+	if (makes_head) {
+		/* Of what was read; or was seen, while nothing is read. */
+		size_t len = f->known.offset ? (size_t)f->known.offset : after;
 
-		f->head = make_anchor(len, buffer, len);
+		f->head = make_head(buffer,
+		    len < BOUNDS_COPY_BYTES ? len : BOUNDS_COPY_BYTES);
 	}
 	if (consumed) {
 		size_t len = before + consumed < BOUNDS_ANCHOR_BYTES
@@ -604,7 +694,8 @@ is_packed(const struct file *f, const struct file *other)
 		return true;
 	if (other->fd >= 0)
 		return begins_other(f, other);
-	return other->known.offset && file_has_anchor(f, &other->head);
+	return other->known.offset &&
+	    (file_has_head(f, &other->head) || is_beginning(f, other));
 }
 
 enum file_copy
@@ -621,9 +712,9 @@ file_compare(const struct file *f, const struct file *other)
 	/* Or it is shorter, where lines were written between copy and cut. */
 	if (is_head(f, &other->cut_head))
 		return FILE_IS_COPY;
-	if (other->fd < 0 && other->known.offset && other->head.len &&
+	if (other->fd < 0 && other->known.offset &&
 	    f->known.size_bytes >= other->head.len &&
-	    check_anchor(f, &other->head) == FOLLOW_ANCHOR_MATCHES)
+	    file_has_head(f, &other->head))
 		return other->head.len == BOUNDS_COPY_BYTES ||
 			f->known.size_bytes == other->head.len
 		    ? FILE_IS_COPY

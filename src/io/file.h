@@ -24,6 +24,19 @@ struct file_anchor {
 	uint32_t len; /* 0 proves nothing */
 };
 
+/*
+ * How a text begins: the hash of its first len bytes, and of its first 8, 16,
+ * 32 ... as far as that goes.  So what ends before len is known as well.
+ */
+#define FILE_HEAD_STEPS 10
+#define FILE_HEAD_STEP(i) ((size_t)8 << (i)) /* the last: BOUNDS_COPY_BYTES */
+struct file_head {
+	uint64_t hash;
+	uint32_t len; /* 0: not known; BOUNDS_COPY_BYTES at most */
+	uint32_t n_steps; /* 0 in a state of before there were any */
+	uint64_t steps[FILE_HEAD_STEPS];
+};
+
 struct file {
 	int fd; /* -1: let go; what is known of it stays */
 	/* Reads what is compressed; offsets and sizes are those of its text. */
@@ -32,13 +45,18 @@ struct file {
 	struct follow_known known;
 	struct file_anchor anchor; /* at known.offset */
 	/*
-	 * Before it was truncated, or lost its last name: what was copied or
-	 * compressed before that has it.  Offset 0 where it never was.
+	 * Before it was truncated: what was copied before that has it.  Offset
+	 * 0 where it never was.
 	 */
 	struct file_anchor cut;
-	struct file_anchor cut_head; /* and how it began */
+	struct file_head cut_head; /* and how it began */
 	/* Its beginning, as file_note_head() saw it; read, if anything is. */
-	struct file_anchor head;
+	struct file_head head;
+	/*
+	 * Were seen in the file that it is a copy of, and are not in it: for
+	 * whoever counts them, who sets it to 0.
+	 */
+	uint64_t missing_bytes;
 	struct timespec modified; /* at the last look */
 	struct timespec changed;
 	struct timespec born; /* tv_sec 0: the file system does not say */
@@ -135,6 +153,9 @@ void file_note_cut(struct file *f, const struct file *known);
 /* Whether f has, before the offset of a, what makes that anchor. */
 bool file_has_anchor(const struct file *f, const struct file_anchor *a);
 
+/* Whether f begins so, and is as long as that. */
+bool file_has_head(const struct file *f, const struct file_head *head);
+
 /*
  * Whether f, another file, is known with what comes after it: the same text up
  * to where that was read (or was cut).  Of a compressed one all up to there is
@@ -145,7 +166,9 @@ bool file_continues(const struct file *f, const struct file *known,
 
 /*
  * Reading goes on in f where it stopped in known: behind this anchor, which f
- * has, or at the end of f where that is only known's beginning.
+ * has, or at the end of f where that is only known's beginning.  What was seen
+ * of known and is not in f is f->missing_bytes: at once, or if f is compressed
+ * when it is read to its end; until then it counts as unread.
  */
 void file_resume(struct file *f, const struct file *known,
     const struct file_anchor *at);

@@ -64,7 +64,7 @@ listing_end(struct listing *l)
 struct timespec
 listing_began(const struct listing *l)
 {
-	return l->began.tv_sec ? l->began : now();
+	return l && l->began.tv_sec ? l->began : now();
 }
 
 /* Returns false without memory. */

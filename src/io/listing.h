@@ -33,7 +33,7 @@ void listing_begin(struct listing *l);
 /* Forgets all; l may be used, and keeps nothing, until listing_begin(). */
 void listing_end(struct listing *l);
 
-/* When the look began: now, outside of one. */
+/* When the look began: now, outside of one, or where l is NULL. */
 struct timespec listing_began(const struct listing *l);
 
 /*

@@ -125,16 +125,20 @@ find_known(struct reader *r, const struct file *file)
 	if (!known || known->file->fd >= 0 || !known->file->born.tv_sec ||
 	    file_was_born_as(file, known->file))
 		return known;
-	reader_forget(known);
+	reader_yield(known, file);
 	return NULL;
 }
 
 /*
  * Whether the new file is a copy of one that is followed beside it: of any, or
  * only of those that were at the place.
+ *
+ * undecided  whose file it is, or NULL; if it is undecided no more, that has
+ *            the rest of one that was cut, and it is no copy
  */
 static enum file_copy
-find_original(const struct place *p, const struct file *file, bool of_place)
+find_original(const struct place *p, const struct file *file, bool of_place,
+    const struct reader_file *undecided)
 {
 	char *directory = paths_parent(p->path);
 	enum file_copy answer = FILE_IS_NO_COPY;
@@ -157,9 +161,17 @@ find_original(const struct place *p, const struct file *file, bool of_place)
 		if (!is_beside)
 			continue;
 		one = file_compare(file, f->file);
-		/* It may have been cut since it was looked at: what then? */
-		if (one == FILE_IS_NO_COPY && f->file->fd >= 0) {
+		/*
+		 * It may have been cut since it was looked at: what then?  To
+		 * look at what is undecided would ask this of that one.
+		 */
+		if (one == FILE_IS_NO_COPY && f->file->fd >= 0 &&
+		    !f->is_undecided) {
 			(void)reader_look(f, NULL, &has_changed);
+			if (undecided && !undecided->is_undecided) {
+				answer = FILE_IS_NO_COPY;
+				break;
+			}
 			one = file_compare(file, f->file);
 		}
 		if (one != FILE_IS_NO_COPY)
@@ -213,11 +225,36 @@ remember_copy(struct place_source *s, struct file *file)
 	return true;
 }
 
+/* It may be written to when no name leads to it.  Takes file if it can. */
+static bool
+hold_empty(struct place_source *s, struct file *file)
+{
+	struct reader_file *f = reader_add(&s->reader, file);
+
+	if (!f)
+		return false;
+	f->generation = s->generation;
+	f->is_undecided = true;
+	reader_hold(f);
+	return true;
+}
+
 /* Copies of what is unread may be all that is left of it at the next look. */
 static bool
 is_read(const struct place *p)
 {
 	return !p->current || p->current->file->known.offset > 0;
+}
+
+/* Its writer went on after it was let go, or it was not found for a while. */
+static struct reader_file *
+take_again(struct reader_file *known, struct file *file)
+{
+	if (known->is_copy || file->gunzip || known->file->fd >= 0 ||
+	    file->known.size_bytes <= known->file->known.offset ||
+	    !reader_reopen(known, file))
+		return NULL;
+	return known;
 }
 
 struct beside {
@@ -236,14 +273,15 @@ take_rotated(void *arg, struct file *file)
 	struct reader_file *f = NULL;
 	enum file_copy copy = FILE_IS_NO_COPY;
 
-	if (known)
+	if (known) {
 		beside->n_new += known->is_undecided &&
 		    file->known.size_bytes > 0; /* it is read from now on */
-	else if (!file->gunzip && is_place(p->source->places, file->path))
+		f = take_again(known, file);
+	} else if (!file->gunzip && is_place(p->source->places, file->path))
 		beside->n_new++; /* that place opens it */
 	else {
 		if (file->known.size_bytes)
-			copy = find_original(p, file, true);
+			copy = find_original(p, file, true, NULL);
 		/* Unless it has the rest of what was cut, and is known now. */
 		if (find_known(s->reader, file))
 			copy = FILE_MAY_BE_COPY;
@@ -263,6 +301,8 @@ take_rotated(void *arg, struct file *file)
 	reader_hold(f);
 	reader_count(s, METRICS_ROTATIONS, "replaced", 1);
 	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
+	if (f == known)
+		file_destroy(file);
 	reader_read(f);
 }
 
@@ -273,6 +313,8 @@ take_rotated(void *arg, struct file *file)
 static bool
 adopt(struct place *p, struct reader_file *known, struct file *file)
 {
+	bool has_changed;
+
 	if (place_source_of(known)->is_stale) {
 		reader_move(known, &p->source->reader);
 	} else if (known->place && known->place != p) {
@@ -283,6 +325,14 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	if (known->file->fd < 0 && !reader_reopen(known, file)) {
 		reader_forget(known);
 		return false;
+	}
+	if (known->is_undecided && known->file->fd >= 0 &&
+	    is_rotated_place(p)) {
+		(void)reader_look(known, NULL, &has_changed);
+		if (known->is_undecided) {
+			ignore(p, file, EVENT_COPY);
+			return true;
+		}
 	}
 	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
 		known->is_copy = false; /* it is the log now */
@@ -356,16 +406,23 @@ open_place(struct place *p)
 	if (p->source->is_glob && p->source->has_started &&
 	    (!p->had_file || is_rotated_place(p)) &&
 	    !reader_is_full(places->reader))
-		copy = find_original(p, file, false);
+		copy = find_original(p, file, false, NULL);
 	if (reader_find(places->reader, file->known.id)) {
 		/* Just now: it has the rest of what was cut. */
 		file_destroy(file);
 		return true;
 	}
-	if (copy != FILE_IS_NO_COPY) {
+	if (copy == FILE_IS_COPY) {
 		ignore(p, file, EVENT_COPY);
-		p->is_undecided = copy == FILE_MAY_BE_COPY;
-		if (copy == FILE_MAY_BE_COPY || !remember_copy(p->source, file))
+		if (!remember_copy(p->source, file))
+			file_destroy(file);
+		return false;
+	}
+	if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
+		ignore(p, file, EVENT_COPY);
+		p->is_undecided = true;
+		if (file->known.size_bytes || !is_rotated_place(p) ||
+		    !hold_empty(p->source, file))
 			file_destroy(file);
 		return false;
 	}
@@ -565,15 +622,16 @@ bool
 place_is_copy(const struct places *places, struct reader_file *f)
 {
 	const struct place *p = place_of(places, f);
-	bool has_changed;
+	bool has_changed, is_copy;
 
 	/* If the log was cut, f may have the rest of it: then it is that. */
 	if (p && p->current)
 		(void)reader_look(p->current, NULL, &has_changed);
-	if (!f->is_undecided)
-		return false;
+	is_copy = f->is_undecided &&
+	    (file_is_compressed(f->file) ||
+		(p && find_original(p, f->file, true, f) != FILE_IS_NO_COPY));
 	f->is_undecided = false;
-	return p && find_original(p, f->file, true) != FILE_IS_NO_COPY;
+	return is_copy;
 }
 
 bool

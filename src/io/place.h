@@ -134,7 +134,8 @@ struct place *place_of(const struct places *places,
 
 /*
  * f was empty when it was found beside a place, and is not any more: whether it
- * is a copy of what is read at that place.  It is undecided no more.
+ * is a copy of what is read at that place, or compressed.  It is undecided no
+ * more.
  */
 bool place_is_copy(const struct places *places, struct reader_file *f);
 

@@ -120,10 +120,45 @@ reader_add(struct reader_source *s, struct file *file)
 	return f;
 }
 
+/* Of a file whose inode another one has: no file system is device 0. */
+static struct follow_id
+unused_id(const struct reader *r, struct follow_id id)
+{
+	id.device = 0;
+	while (reader_find(r, id))
+		id.inode++;
+	return id;
+}
+
 struct reader_file *
 reader_remember(struct reader_source *s, struct file *file)
 {
-	return s->reader->n_files < BOUNDS_FILES ? add(s, file) : NULL;
+	const struct reader_file *other = reader_find(s->reader,
+	    file->known.id);
+
+	if (s->reader->n_files == BOUNDS_FILES ||
+	    (other && file_was_born_as(other->file, file)))
+		return NULL;
+	if (other)
+		file->known.id = unused_id(s->reader, file->known.id);
+	return add(s, file);
+}
+
+void
+reader_yield(struct reader_file *f, const struct file *file)
+{
+	struct reader *r = f->source->reader;
+	struct follow_id id = f->file->known.id;
+	bool is_other = !file_was_born_as(f->file, file);
+
+	if (is_other) {
+		(void)tdelete(f, &r->by_id, compare_ids);
+		f->file->known.id = unused_id(r, id);
+		if (tsearch(f, &r->by_id, compare_ids))
+			return;
+		f->file->known.id = id; /* out of memory */
+	}
+	reader_forget(f);
 }
 
 void
@@ -336,6 +371,11 @@ read_now(struct reader_file *f, uint64_t max_bytes)
 	error = file_read(f->file, r->buffer, max_bytes);
 	if (f->file->known.offset != before)
 		r->options.on_change(r->options.arg);
+	if (f->file->missing_bytes)
+		reader_count(f->source, METRICS_LOST_BYTES,
+		    f->file->gunzip ? "removed" : "truncated",
+		    f->file->missing_bytes);
+	f->file->missing_bytes = 0;
 	settle(f);
 	tell_format(f);
 	if (error && error != f->error && error != -ENOMEM)
@@ -605,6 +645,22 @@ reader_look_held(struct reader *r)
 		next = next_open(f);
 		if (is_held)
 			look_held(f);
+	}
+}
+
+void
+reader_finish(struct reader *r, uint64_t deadline_ns)
+{
+	struct reader_file *f;
+	bool has_changed;
+
+	TAILQ_FOREACH(f, &r->files, entry) {
+		if (f->file->fd < 0 || uv_hrtime() >= deadline_ns)
+			continue;
+		(void)reader_look(f, NULL, &has_changed);
+		while (f->file->is_unlinked && f->file->is_behind &&
+		    uv_hrtime() < deadline_ns)
+			read_now(f, BOUNDS_TURN_BYTES);
 	}
 }
 

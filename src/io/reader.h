@@ -109,11 +109,21 @@ bool reader_is_full(const struct reader *r);
 struct reader_file *reader_add(struct reader_source *s, struct file *file);
 
 /*
- * As reader_add(), of a file without a descriptor: it was finished.
+ * As reader_add(), of a file without a descriptor: it was finished.  Where its
+ * inode is that of another file now, it is known by what was read of it.
  *
  * file  taken on success
+ *
+ * Returns NULL also where this file is known already.
  */
 struct reader_file *reader_remember(struct reader_source *s, struct file *file);
+
+/*
+ * file has the identity of f, which was let go.  If it is another file, f stays
+ * known by what was read of it: it may be found again, copied or compressed.
+ * Else f is forgotten.
+ */
+void reader_yield(struct reader_file *f, const struct file *file);
 
 /*
  * An undecided file was found again, as what file is: it is that from now on.
@@ -165,6 +175,14 @@ enum follow_place reader_look(struct reader_file *f, const char *path,
 
 /* Looks at all held files, and lets go of those that are finished. */
 void reader_look_held(struct reader *r);
+
+/*
+ * Before the end: reads what is in files that have no name any more, which
+ * nobody will find again.
+ *
+ * deadline_ns  when to give up, by uv_hrtime()
+ */
+void reader_finish(struct reader *r, uint64_t deadline_ns);
 
 /*
  * The first time, files are read in turns only, and one after the other: from

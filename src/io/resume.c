@@ -119,7 +119,8 @@ read_on(struct reader_source *s, struct file *file)
 	struct reader_file *f = NULL;
 
 	if (other && other->file->fd < 0) {
-		reader_forget(other); /* its inode is used anew, or its name */
+		/* Its inode is used anew, or its name. */
+		reader_yield(other, file);
 		other = NULL;
 	}
 	if (other && other->is_undecided) {
@@ -191,7 +192,7 @@ give_up(struct reader_source *s, struct file *known)
 		reader_count(s, METRICS_ROTATIONS,
 		    is_cut ? "truncated" : "removed", 1);
 	}
-	f = reader_find(s->reader, k->id) ? NULL : reader_remember(s, known);
+	f = reader_remember(s, known);
 	if (f)
 		f->is_unseen = !is_lost;
 	else
@@ -268,8 +269,7 @@ remember(struct resume *r, struct reader_source *s, struct file *known,
 	}
 	free(directory);
 	known->known.size_bytes = known->known.offset;
-	f = reader_find(s->reader, known->known.id) ? NULL
-						    : reader_remember(s, known);
+	f = reader_remember(s, known);
 	if (f)
 		f->is_copy = is_copy;
 	else

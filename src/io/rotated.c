@@ -9,6 +9,9 @@
 
 #include "io/paths.h"
 
+/* Of a directory in which names come and go meanwhile. */
+#define MAX_SEARCHES 8
+
 /* Whether the first len bytes of suffix are what a rotation adds to a name. */
 static bool
 is_suffix(const char *suffix, size_t len)
@@ -261,7 +264,7 @@ is_same(const struct file *f, const struct file *known)
 		return false;
 	if (!known->anchor.len)
 		return file_was_born_as(f, known) &&
-		    (!known->head.len || file_has_anchor(f, &known->head));
+		    (!known->head.len || file_has_head(f, &known->head));
 	return file_has_anchor(f, &known->anchor) || file_begins(f, known);
 }
 
@@ -313,6 +316,44 @@ find_in_directory(struct listing *listing, const char *directory,
 	return goes_on;
 }
 
+struct change {
+	struct timespec since;
+	bool has_come;
+};
+
+static bool
+see_change(struct listing *listing, const char *directory, const char *path,
+    void *arg)
+{
+	struct change *c = arg;
+	struct stat st;
+
+	(void)listing;
+	(void)path;
+	c->has_come |= !stat(directory, &st) &&
+	    !file_is_before(st.st_mtim, c->since);
+	return true;
+}
+
+/*
+ * What is renamed while names are read may be missed under the old name and
+ * under the new one: then they are read again.
+ */
+static void
+find_file(struct listing *listing, const char *path, struct find *find)
+{
+	struct change change = { .has_come = true };
+	unsigned n;
+
+	for (n = 0; n < MAX_SEARCHES && change.has_come && !find->found; n++) {
+		change.since = listing_began(listing);
+		change.has_come = false;
+		walk(listing, path, find_in_directory, find);
+		walk(NULL, path, see_change, &change);
+		listing = NULL;
+	}
+}
+
 struct file *
 rotated_find_id(struct listing *listing, const char *path,
     const struct file *known, struct ingest_source *source)
@@ -325,7 +366,7 @@ rotated_find_id(struct listing *listing, const char *path,
 	else
 		file_destroy(f);
 	if (!find.found)
-		walk(listing, path, find_in_directory, &find);
+		find_file(listing, path, &find);
 	return find.found;
 }
 
@@ -340,7 +381,7 @@ rotated_find_cut(struct listing *listing, const char *path,
 		return f;
 	file_destroy(f);
 	if (known->born.tv_sec)
-		walk(listing, path, find_in_directory, &find);
+		find_file(listing, path, &find);
 	return find.found;
 }
 
@@ -352,6 +393,6 @@ rotated_find_rest(struct listing *listing, const char *path,
 	struct find find = { .known = known, .at = at, .source = source };
 
 	if (at->len || known->head.len)
-		walk(listing, path, find_in_directory, &find);
+		find_file(listing, path, &find);
 	return find.found;
 }

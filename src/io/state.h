@@ -13,8 +13,9 @@
  *
  *	label_values, labels  for each its length in two bytes, then its bytes
  *	bounds                for each 8 bytes whole, 4 bytes billionths
- *	anchor, head          8 bytes offset, 8 bytes hash, 4 bytes length
- *	cut                   two of these; one, where the second is empty
+ *	anchor                8 bytes offset, 8 bytes hash, 4 bytes length
+ *	head                  the same, and hashes of 8 bytes (file.h)
+ *	cut                   an anchor, and a head unless that is empty
  *	cells                 8 bytes each; registry.h says which
  *
  * Numbers in blobs are big-endian.  Times are milliseconds since 1970 where

@@ -28,9 +28,9 @@ struct state_file {
 	uint64_t offset;
 	uint64_t size_bytes;
 	struct file_anchor anchor;
-	struct file_anchor head;
+	struct file_head head;
 	struct file_anchor cut;
-	struct file_anchor cut_head;
+	struct file_head cut_head;
 	const char *format; /* that was recognised; NULL: none */
 	uint32_t flags; /* the tailer's own */
 	uint64_t row; /* the state's own */

@@ -9,13 +9,28 @@
 #include "io/state_blob.h"
 
 #define ANCHOR_BYTES 20 /* offset 8, hash 8, len 4 */
+#define HEAD_BYTES (ANCHOR_BYTES + 8 * FILE_HEAD_STEPS)
 
-static void
-put_anchor(char to[ANCHOR_BYTES], const struct file_anchor *a)
+/* Returns what is behind it, as put_head() does. */
+static char *
+put_anchor(char *to, const struct file_anchor *a)
 {
 	to = state_blob_put_number(to, a->offset, 8);
 	to = state_blob_put_number(to, a->hash, 8);
-	(void)state_blob_put_number(to, a->len, 4);
+	return state_blob_put_number(to, a->len, 4);
+}
+
+static char *
+put_head(char *to, const struct file_head *h)
+{
+	uint32_t i;
+
+	to = state_blob_put_number(to, h->len, 8);
+	to = state_blob_put_number(to, h->hash, 8);
+	to = state_blob_put_number(to, h->len, 4);
+	for (i = 0; i < h->n_steps; i++)
+		to = state_blob_put_number(to, h->steps[i], 8);
+	return to;
 }
 
 static uint64_t
@@ -55,22 +70,34 @@ cut_anchor(struct str *bytes, struct file_anchor *ret_anchor)
 	return ret_anchor->len <= BOUNDS_COPY_BYTES;
 }
 
+/* All that is left of bytes. */
 static bool
-get_anchor(struct state_db *db, int column, struct file_anchor *ret_anchor)
+cut_head(struct str bytes, struct file_head *ret_head)
 {
-	struct str bytes = state_db_column_bytes(db, STATE_DB_GET_FILES,
-	    column);
+	struct file_anchor a;
+	uint32_t i;
 
-	return cut_anchor(&bytes, ret_anchor) && !bytes.len;
+	if (!cut_anchor(&bytes, &a) || bytes.len % 8 ||
+	    bytes.len / 8 > FILE_HEAD_STEPS)
+		return false;
+	ret_head->hash = a.hash;
+	ret_head->len = a.len;
+	ret_head->n_steps = (uint32_t)(bytes.len / 8);
+	for (i = 0; i < ret_head->n_steps; i++)
+		ret_head->steps[i] = state_blob_cut_number(&bytes, 8);
+	return true;
 }
 
 static bool
-get_cut(struct state_db *db, struct state_file *f)
+get_anchors(struct state_db *db, struct state_file *f)
 {
-	struct str bytes = state_db_column_bytes(db, STATE_DB_GET_FILES, 11);
+	struct str anchor = state_db_column_bytes(db, STATE_DB_GET_FILES, 9);
+	struct str head = state_db_column_bytes(db, STATE_DB_GET_FILES, 10);
+	struct str cut = state_db_column_bytes(db, STATE_DB_GET_FILES, 11);
 
-	return cut_anchor(&bytes, &f->cut) &&
-	    (!bytes.len || cut_anchor(&bytes, &f->cut_head)) && !bytes.len;
+	return cut_anchor(&anchor, &f->anchor) && !anchor.len &&
+	    cut_head(head, &f->head) && cut_anchor(&cut, &f->cut) &&
+	    (!cut.len || cut_head(cut, &f->cut_head));
 }
 
 static int
@@ -105,9 +132,8 @@ load_files(struct state_db *db, struct state_image *image)
 
 		if (!*f.format)
 			f.format = NULL;
-		if (!get_anchor(db, 9, &f.anchor) ||
-		    !get_anchor(db, 10, &f.head) || !get_cut(db, &f) ||
-		    f.offset > f.size_bytes || f.size_bytes > INT64_MAX) {
+		if (!get_anchors(db, &f) || f.offset > f.size_bytes ||
+		    f.size_bytes > INT64_MAX) {
 			error = state_db_torn(db, "a file in it is impossible");
 			break;
 		}
@@ -209,6 +235,13 @@ same_anchor(const struct file_anchor *a, const struct file_anchor *b)
 }
 
 static bool
+same_head(const struct file_head *a, const struct file_head *b)
+{
+	return a->hash == b->hash && a->len == b->len &&
+	    a->n_steps == b->n_steps;
+}
+
+static bool
 same_file(const void *a, const void *b)
 {
 	const struct state_file *x = a, *y = b;
@@ -216,8 +249,8 @@ same_file(const void *a, const void *b)
 	return nanoseconds(x->modified) == nanoseconds(y->modified) &&
 	    x->offset == y->offset && x->size_bytes == y->size_bytes &&
 	    same_anchor(&x->anchor, &y->anchor) &&
-	    same_anchor(&x->head, &y->head) && same_anchor(&x->cut, &y->cut) &&
-	    same_anchor(&x->cut_head, &y->cut_head) &&
+	    same_head(&x->head, &y->head) && same_anchor(&x->cut, &y->cut) &&
+	    same_head(&x->cut_head, &y->cut_head) &&
 	    same_text(x->format, y->format) && x->flags == y->flags;
 }
 
@@ -226,12 +259,14 @@ put_file(struct state_db *db, const void *item)
 {
 	const enum state_db_query q = STATE_DB_PUT_FILE;
 	const struct state_file *f = item;
-	char anchors[4][ANCHOR_BYTES];
+	char anchor[ANCHOR_BYTES], head[HEAD_BYTES];
+	char cut[ANCHOR_BYTES + HEAD_BYTES];
+	const char *head_end = put_head(head, &f->head);
+	char *cut_end = put_anchor(cut, &f->cut);
 
-	put_anchor(anchors[0], &f->anchor);
-	put_anchor(anchors[1], &f->head);
-	put_anchor(anchors[2], &f->cut);
-	put_anchor(anchors[3], &f->cut_head);
+	(void)put_anchor(anchor, &f->anchor);
+	if (f->cut_head.len)
+		cut_end = put_head(cut_end, &f->cut_head);
 	state_db_bind(db, q, 1, f->row);
 	bind_text(db, q, 2, f->source);
 	bind_text(db, q, 3, f->path);
@@ -241,11 +276,9 @@ put_file(struct state_db *db, const void *item)
 	state_db_bind(db, q, 7, nanoseconds(f->modified));
 	state_db_bind(db, q, 8, f->offset);
 	state_db_bind(db, q, 9, f->size_bytes);
-	state_db_bind_bytes(db, q, 10, str_of(anchors[0], ANCHOR_BYTES));
-	state_db_bind_bytes(db, q, 11, str_of(anchors[1], ANCHOR_BYTES));
-	state_db_bind_bytes(db, q, 12,
-	    str_of(anchors[2],
-		f->cut_head.len ? 2 * ANCHOR_BYTES : ANCHOR_BYTES));
+	state_db_bind_bytes(db, q, 10, str_of(anchor, sizeof(anchor)));
+	state_db_bind_bytes(db, q, 11, str_of(head, (size_t)(head_end - head)));
+	state_db_bind_bytes(db, q, 12, str_of(cut, (size_t)(cut_end - cut)));
 	bind_text(db, q, 13, f->format);
 	state_db_bind(db, q, 14, f->flags);
 	return state_db_change(db, q);

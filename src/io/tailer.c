@@ -338,9 +338,9 @@ file_was_cut(void *arg, struct reader_file *f)
 
 	if (resume_rest(f))
 		return true;
-	if (f->file->known.offset)
+	if (f->file->known.offset || f->file->head.len)
 		return false;
-	/* Nothing was read of it: so its copy is a file that came and went. */
+	/* Nothing is known of it: so its copy is a file that came and went. */
 	if (!p)
 		p = place_of(&t->places, f);
 	return p && place_look_beside(p);
@@ -825,6 +825,13 @@ void
 tailer_saved(struct tailer *t)
 {
 	reader_saved(t->reader);
+}
+
+void
+tailer_finish(struct tailer *t)
+{
+	reader_finish(t->reader,
+	    uv_hrtime() + BOUNDS_STOP_READ_MS * (uint64_t)1000000);
 }
 
 static enum files_state

@@ -118,6 +118,9 @@ void tailer_save(struct tailer *t, struct state_image *image);
 /* A save that began after on_finished() was called is over, well or not. */
 void tailer_saved(struct tailer *t);
 
+/* Before the last save: reads what the next process would not find. */
+void tailer_finish(struct tailer *t);
+
 /* Sets the metric that says how things stand: files by state. */
 void tailer_publish(struct tailer *t);
 

@@ -7,6 +7,7 @@ shown is saved by then, so that both must go on where that scrape was.
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -119,6 +120,84 @@ def test_the_old_file_is_packed_while_its_writer_stays(lives, followed):
     assert_counted(lives.daemon, followed)
     followed.write(3)
     assert_counted(lives.again(), followed)
+
+
+def test_the_old_file_is_packed_before_it_was_read(lives, log):
+    """Its writer goes on: more was read of it than the .gz has."""
+    lives.begin(log.path)
+    old = os.dup(log.fd)
+    rotated = log.rename()
+    log.open()
+    assert_counted(lives.daemon, log)
+    lives.daemon.pause()
+    log.write(10, fd=old)
+    pack(rotated)
+    log.write(5, fd=old)
+    os.close(old)
+    lives.daemon.resume()
+    assert_counted(lives.daemon, log)
+    assert_counted(lives.again(), log)
+
+
+def test_the_old_file_is_packed_and_its_inode_used_anew(lives, log):
+    lives.begin(log.path)
+    rotated = log.rename()
+    assert_counted(lives.daemon, log)
+    lives.daemon.pause()
+    log.write(10)
+    inode = os.fstat(log.fd).st_ino
+    pack(rotated)
+    log.write(5)
+    lives.daemon.resume()
+    assert_counted(lives.daemon, log)
+    lives.end()
+    log.close()
+    log.open()
+    if os.fstat(log.fd).st_ino != inode:
+        pytest.skip("this file system does not reuse inodes at once")
+    log.write(3)
+    assert_counted(lives.begin(), log)
+    assert_counted(lives.again(), log)
+
+
+@pytest.mark.parametrize("lives", ["stopped"], indirect=True)
+def test_what_has_no_name_is_read_before_the_end(lives, followed):
+    """Nobody could find it the next time."""
+    rotated = followed.rename()
+    assert_counted(lives.daemon, followed)
+    lives.daemon.pause()
+    pack(rotated)
+    followed.write(5)
+    lives.daemon.send(signal.SIGTERM)
+    lives.daemon.resume()
+    lives.end()
+    followed.close()
+    assert_counted(lives.begin(), followed)
+
+
+def test_a_packed_file_ends_before_what_was_seen(lives, followed):
+    rotated = followed.rename()
+    assert_counted(lives.daemon, followed)
+    lives.daemon.pause()
+    pack(rotated)
+    followed.raw(b"192.0.2.1 - - [20/Nov")
+    lives.daemon.resume()
+    assert_counted(lives.daemon, followed, lag=21)
+    lives.end()
+    followed.close()
+    assert_counted(lives.begin(), followed, lost=21)
+    assert_counted(lives.again(), followed, lost=21)
+
+
+def test_a_copy_ends_before_what_was_seen(lives, followed):
+    shutil.copyfile(followed.path, f"{followed.path}.1")
+    followed.raw(b"192.0.2.1 - - [20/Nov")
+    assert_counted(lives.daemon, followed, lag=21)
+    lives.end()
+    followed.truncate()
+    followed.write(3)
+    assert_counted(lives.begin(), followed, lost=21)
+    assert_counted(lives.again(), followed, lost=21)
 
 
 # 33. A partial line at the rename, completed later in the old inode.

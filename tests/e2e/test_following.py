@@ -446,6 +446,31 @@ def test_what_was_seen_and_not_read_is_lost_when_it_is_cut(daemon, log):
     assert metrics.value("accesslog_exporter_lost_bytes_total", reason="truncated") == 25
 
 
+def test_what_was_seen_first_and_not_read_is_cut_and_another_line_is_there(daemon, log):
+    """Longer than before: only how it begins tells."""
+    log.raw(b"192.0.2.9 - - [unfinished")
+    assert_counted(daemon, log, lag=25)
+    daemon.pause()
+    log.truncate()
+    log.write(1)
+    daemon.resume()
+    metrics = assert_counted(daemon, log, lost=25)
+    assert metrics.value("accesslog_exporter_lost_bytes_total", reason="truncated") == 25
+
+
+def test_what_was_seen_first_and_cut_is_not_in_a_file_that_came_and_went(daemon, log):
+    log.raw(b"192.0.2.9 - - [unfinished")
+    assert_counted(daemon, log, lag=25)
+    daemon.pause()
+    log.truncate()
+    log.rename(".2")
+    log.open().write(2)
+    log.rename(".1")
+    log.open().write(3)
+    daemon.resume()
+    assert_counted(daemon, log, lost=25)
+
+
 @pytest.mark.parametrize("n_lines", [0, 5])
 @pytest.mark.parametrize("n_kept", [0, 1000])
 def test_what_is_cut_off_behind_the_last_whole_line_is_lost(daemon, log, n_lines, n_kept):

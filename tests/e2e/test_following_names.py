@@ -123,6 +123,30 @@ def test_a_glob_never_counts_a_copy_that_is_still_being_made(exporter, make_log,
     assert metrics.by("status", "accesslog_requests_total") == dict(log.requests)
 
 
+def test_a_glob_reads_an_empty_rotated_file_whose_name_goes(exporter, make_log, logs):
+    """Seen empty, it might become a copy; its writer has more to write."""
+    glob = logs / "access.log*"
+    log = make_log(logs / "access.log", source=glob)
+    (logs / "access.log.1").write_bytes(b"of before\n")
+    daemon = exporter(glob)
+    log.write(3)
+    assert_counted(daemon, log)
+    daemon.pause()
+    os.rename(logs / "access.log.1", logs / "access.log.3")
+    log.rename(".2")
+    log.open()
+    old = os.dup(log.fd)
+    empty = log.rename(".1")
+    log.open().write(1)
+    daemon.resume()
+    assert_counted(daemon, log)
+    os.unlink(empty)
+    assert_counted(daemon, log)
+    log.write(5, fd=old)
+    os.close(old)
+    assert_counted(daemon, log)
+
+
 def test_a_glob_leaves_compressed_copies_alone(exporter, make_log, logs):
     glob = logs / "access.log*"
     log = make_log(logs / "access.log", source=glob)
@@ -149,10 +173,26 @@ def test_a_compressed_file_without_the_suffix_is_known_by_its_first_bytes(
     log = make_log(logs / "access.log", source=glob)
     daemon = exporter(glob)
     log.write(10)
-    (logs / "access.log-20261120").write_bytes(gzip.compress(log.path.read_bytes()))
+    (logs / "packed").write_bytes(gzip.compress(log.path.read_bytes()))
+    os.rename(logs / "packed", logs / "access.log-20261120")
     wait_for(
         lambda: daemon.scrape().total("accesslog_exporter_files", state="ignored") == 1
     )
+    assert_counted(daemon, log)
+
+
+@pytest.mark.parametrize("argument", ["access.log", "access.log*"])
+def test_a_compressed_file_that_was_seen_empty_is_no_log(exporter, make_log, logs, argument):
+    log = make_log(logs / "access.log", source=logs / argument)
+    daemon = exporter(logs / argument)
+    log.write(10)
+    assert_counted(daemon, log)
+    packed = logs / "access.log-20261120"
+    packed.touch()
+    log.rename(".1")
+    log.open()
+    assert_counted(daemon, log)
+    packed.write_bytes(gzip.compress(b"of before\n"))
     assert_counted(daemon, log)
 
 

@@ -588,6 +588,25 @@ def test_a_torn_file_is_set_aside_and_a_new_one_begun(serve, log, folder, how):
     assert asides(folder) == [aside]
 
 
+def test_heads_without_steps_as_they_were_before_are_read(serve, log, folder):
+    """Of a log how it began, and how it began before it was cut."""
+    daemon = serve(log.path)
+    log.write(50)
+    assert_counted(daemon, log)
+    log.truncate()
+    log.write(20)
+    assert_counted(daemon, log)
+    daemon.stop()
+    with contextlib.closing(sqlite3.connect(folder / FILE)) as database, database:
+        [lengths] = database.execute("SELECT length(head), length(cut) FROM files")
+        assert lengths == (20 + 8 * 9, 20 + 20 + 8 * 10)
+        database.execute("UPDATE files SET head = substr(head, 1, 20), cut = substr(cut, 1, 40)")
+    log.write(5)
+    daemon = serve(log.path)
+    assert_counted(daemon, log)
+    assert not asides(folder)
+
+
 @pytest.mark.parametrize("table", ["meta", "series", "files"])
 def test_a_file_with_impossible_contents_is_set_aside(serve, log, folder, table):
     daemon = serve(log.path)

@@ -45,8 +45,9 @@ static const struct state_file file = { .source = "web",
 	.offset = 1000,
 	.size_bytes = 1200,
 	.anchor = { 1000, UINT64_MAX, 64 },
-	.head = { 500, 7, 500 },
+	.head = { 7, 500, 3, { 1, UINT64_MAX, 3 } },
 	.cut = { 9, 8, 7 },
+	.cut_head = { 6, 4096, 10, { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 } },
 	.format = "combined",
 	.flags = 5 };
 
@@ -211,8 +212,9 @@ assert_same_file(const struct state_file *a, const struct state_file *b)
 	assert_int_equal(a->offset, b->offset);
 	assert_int_equal(a->size_bytes, b->size_bytes);
 	assert_same_anchor(&a->anchor, &b->anchor);
-	assert_same_anchor(&a->head, &b->head);
+	assert_memory_equal(&a->head, &b->head, sizeof(a->head));
 	assert_same_anchor(&a->cut, &b->cut);
+	assert_memory_equal(&a->cut_head, &b->cut_head, sizeof(a->cut_head));
 	assert_string_equal(a->format ? a->format : "", b->format);
 	assert_int_equal(a->flags, b->flags);
 }
