@@ -14,6 +14,7 @@ enum {
 	IS_FINISHED = 1,
 	IS_COPY = 2,
 	IS_IN_LONG_LINE = 4,
+	IS_HELD = 8, /* its path was taken from it, which has been counted */
 };
 
 struct resume {
@@ -174,9 +175,13 @@ is_gone(const struct file *known)
 	return is;
 }
 
-/* Takes known, which is nowhere to be found.  Should it come back, it is known. */
+/*
+ * Takes known, which is nowhere to be found.  Should it come back, it is known.
+ *
+ * was_held  here and below: what became of its path has been counted
+ */
 static void
-give_up(struct reader_source *s, struct file *known)
+give_up(struct reader_source *s, struct file *known, bool was_held)
 {
 	struct follow_known *k = &known->known;
 	uint64_t n_lost = k->size_bytes - k->offset;
@@ -189,8 +194,9 @@ give_up(struct reader_source *s, struct file *known)
 
 		reader_count(s, METRICS_LOST_BYTES,
 		    is_cut ? "truncated" : "removed", n_lost);
-		reader_count(s, METRICS_ROTATIONS,
-		    is_cut ? "truncated" : "removed", 1);
+		if (!was_held)
+			reader_count(s, METRICS_ROTATIONS,
+			    is_cut ? "truncated" : "removed", 1);
 	}
 	f = reader_remember(s, known);
 	if (f)
@@ -201,7 +207,8 @@ give_up(struct reader_source *s, struct file *known)
 
 /* Takes known: where it is now, it is read on. */
 static void
-find_again(struct resume *r, struct reader_source *s, struct file *known)
+find_again(struct resume *r, struct reader_source *s, struct file *known,
+    bool was_held)
 {
 	bool is_same = true;
 	struct file *found = rotated_find_id(r->listing, known->path, known,
@@ -222,12 +229,12 @@ find_again(struct resume *r, struct reader_source *s, struct file *known)
 		    &known->anchor, s->ingest);
 	}
 	if (!found) {
-		give_up(s, known);
+		give_up(s, known, was_held);
 		return;
 	}
-	if (is_elsewhere(known, s->ingest))
+	if (!was_held && is_elsewhere(known, s->ingest))
 		reader_count(s, METRICS_ROTATIONS, "replaced", 1);
-	else if (!is_same)
+	else if (!was_held && !is_same)
 		reader_count(s, METRICS_ROTATIONS, "truncated", 1);
 	if (strcmp(found->path, known->path) != 0)
 		reader_tell(s, EVENT_RESUMED, found->path, NULL, 0);
@@ -296,7 +303,7 @@ resume_files(struct resume *r, struct reader_source *s, const char *argument,
 		if (saved->flags & IS_FINISHED)
 			remember(r, s, known, saved->flags & IS_COPY);
 		else
-			find_again(r, s, known);
+			find_again(r, s, known, saved->flags & IS_HELD);
 	}
 }
 
@@ -360,7 +367,7 @@ resume_save(struct reader_file *f, struct state_image *image)
 		.cut_head = file->cut_head,
 		.format = ingest_format_name(&file->stream),
 		.flags = (is_finished ? IS_FINISHED : 0u) |
-		    (f->is_copy ? IS_COPY : 0u) |
+		    (f->place ? 0u : IS_HELD) | (f->is_copy ? IS_COPY : 0u) |
 		    (is_in_long_line ? IS_IN_LONG_LINE : 0u),
 	};
 

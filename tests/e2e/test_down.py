@@ -108,6 +108,20 @@ def test_the_old_file_is_written_to_before_during_and_after(lives, followed):
     os.close(old)
 
 
+def test_a_rotation_is_counted_once_however_often_it_restarts(lives, followed):
+    """The old file is held all the while, and found again each time."""
+    old = os.dup(followed.fd)
+    followed.rename()
+    followed.open().write(3)
+    kinds = assert_counted(lives.daemon, followed).by("kind", METRIC + "rotations_total")
+    assert sum(kinds.values()) == 1
+    for _ in range(3):
+        followed.write(2, fd=old)
+        metrics = assert_counted(lives.again(), followed)
+        assert metrics.by("kind", METRIC + "rotations_total") == kinds
+    os.close(old)
+
+
 def test_the_old_file_is_packed_while_its_writer_stays(lives, followed):
     """What is in the .gz was counted, and the line after it before it went."""
     old = os.dup(followed.fd)
