@@ -14,7 +14,7 @@
 /* After so many looks at lines that fit no format whole, the best will do. */
 #define ENOUGH_LOOKS 16
 
-/* What is longer is no time of JSON. */
+/* What is longer is no time. */
 #define MAX_TIME_BYTES 64
 
 /* What one call of ingest_feed() has found, before it goes to the registry. */
@@ -365,12 +365,12 @@ note_entry(struct batch *b, const struct ingest_format *f,
 	struct str time = entry_time(f, e);
 	uint64_t errors = e->errors;
 
-	if (time.data && !f->is_json) {
+	if (time.data && time.len <= sizeof(b->room)) {
 		b->time = time;
-	} else if (time.data && time.len <= sizeof(b->room)) {
-		/* It lives until the next line is parsed. */
-		memcpy(b->room, time.data, time.len);
-		b->time = str_of(b->room, time.len);
+		if (f->is_json) { /* it lives until the next line is parsed */
+			memcpy(b->room, time.data, time.len);
+			b->time.data = b->room;
+		}
 	}
 	b->n_repairs += e->n_repairs;
 	b->has_errors |= errors;

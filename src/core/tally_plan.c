@@ -6,7 +6,7 @@
 
 #include "tally_parts.h"
 
-/* Of three digits, and one for everything else that stands for a status. */
+/* Three digits, and everything else that stands for a status. */
 #define N_STATUSES 1001
 
 enum value {
@@ -24,17 +24,23 @@ struct use {
 	uint64_t bit; /* of the slot, or 0 */
 };
 
-/* The cells of all metrics that need no hash. */
+/*
+ * The cells of all metrics that need no hash.  What has no series of its own,
+ * because there is no more room, has none here, and is looked up each time.
+ */
 struct row {
-	uint64_t **cells; /* of each; NULL: there is no row yet */
+	bool is_whole;
+	uint64_t *cells[];
 };
 
 struct tally_plan {
 	struct tally *tally;
-	uint64_t status_bit; /* of the slot of `status`, or 0 */
+	uint64_t
+	    status_bit; /* of the slot of `status`; 0: no metric is by it */
+	size_t n_statuses; /* rows of a group */
 	size_t n_groups;
-	struct row **rows; /* by group, or NULL; then by status */
-	uint64_t **scratch; /* the cells for an entry that has no row */
+	struct row ***rows; /* by group, then by status; each or NULL */
+	uint64_t **scratch; /* the cells for an entry without a whole row */
 	/* In this order: those in a row, by value, then those by labels. */
 	size_t n_ones;
 	size_t n_valued; /* ones and fields */
@@ -94,15 +100,21 @@ tally_plan_create(struct tally *t, uint64_t fields,
 {
 	struct tally_plan *plan = calloc(1,
 	    sizeof(*plan) + t->n_metrics * sizeof(plan->uses[0]));
+	size_t i;
 
 	if (!plan)
 		return -ENOMEM;
 	plan->tally = t;
-	if (t->status_slot != FIELDS_NO_SLOT)
-		plan->status_bit = fields & ENTRY_BIT(t->status_slot);
+	plan->n_statuses = 1;
 	plan->n_ones = add_uses(plan, fields, false, VALUE_ONE);
 	plan->n_valued = add_uses(plan, fields, false, VALUE_OF_FIELD);
 	plan->n_in_row = add_uses(plan, fields, false, VALUE_NONE);
+	for (i = 0; i < plan->n_in_row; i++) {
+		if (plan->uses[i].metric->kind != BY_STATUS)
+			continue;
+		plan->status_bit = fields & ENTRY_BIT(t->status_slot);
+		plan->n_statuses = N_STATUSES;
+	}
 	(void)add_uses(plan, fields, true, VALUE_ONE | VALUE_OF_FIELD);
 	plan->scratch = calloc(plan->n_in_row + 1, sizeof(*plan->scratch));
 	if (!plan->scratch) {
@@ -121,8 +133,8 @@ tally_plan_destroy(struct tally_plan *plan)
 	if (!plan)
 		return;
 	for (i = 0; i < plan->n_groups; i++) {
-		for (j = 0; plan->rows[i] && j < N_STATUSES; j++)
-			free(plan->rows[i][j].cells);
+		for (j = 0; plan->rows[i] && j < plan->n_statuses; j++)
+			free(plan->rows[i][j]);
 		free(plan->rows[i]);
 	}
 	free(plan->rows);
@@ -236,12 +248,12 @@ add_field(const struct use *use, uint64_t *cells, const struct entry *e)
 		registry_cells_observe(use->metric->family, cells, value);
 }
 
-/* Where a row of this group is; NULL without memory. */
-static struct row *
+/* The rows of this group; NULL without memory. */
+static struct row **
 make_rows(struct tally_plan *plan, size_t group)
 {
 	size_t n_groups = plan->tally->n_groups;
-	struct row **rows;
+	struct row ***rows;
 
 	if (group >= plan->n_groups) {
 		rows = reallocarray(plan->rows, n_groups, sizeof(*rows));
@@ -253,54 +265,62 @@ make_rows(struct tally_plan *plan, size_t group)
 		plan->n_groups = n_groups;
 	}
 	if (!plan->rows[group])
-		plan->rows[group] = calloc(N_STATUSES, sizeof(struct row));
+		plan->rows[group] = calloc(plan->n_statuses,
+		    sizeof(*plan->rows[group]));
 	return plan->rows[group];
 }
 
-/* The scratch becomes a row.  Returns 0 or -ENOMEM. */
-static int
-keep_row(struct tally_plan *plan, size_t group, size_t status)
+/* Returns a row, new and without cells where there was none; or NULL. */
+static struct row *
+make_row(struct tally_plan *plan, size_t group, size_t status)
 {
-	size_t size = (plan->n_in_row + 1) * sizeof(*plan->scratch);
-	struct row *rows = make_rows(plan, group);
-	uint64_t **cells = rows ? malloc(size) : NULL;
+	struct row **rows = make_rows(plan, group);
 
-	if (!cells)
-		return -ENOMEM;
-	memcpy(cells, plan->scratch, size);
-	rows[status].cells = cells;
-	return 0;
+	if (rows && !rows[status])
+		rows[status] = calloc(1,
+		    sizeof(struct row) + plan->n_in_row * sizeof(uint64_t *));
+	return rows ? rows[status] : NULL;
 }
 
 /*
- * Finds the series of a row one by one, and keeps the row unless what is added
- * there is overflow.  A series exists as soon as a format can have its value, so
- * that it is there before the first.
+ * Finds the series that are not in the row yet.  A series exists as soon as a
+ * format can have its value, so that it is there before the first.
  *
- * Returns 0; plan->scratch has the cells.  Or -ENOMEM.
+ * Returns 0; plan->scratch has the cells of all.  Or -ENOMEM.
  */
 static int
 find_row(struct tally_plan *plan, size_t group, size_t status,
     const struct entry *e)
 {
 	struct tally *t = plan->tally;
-	bool overflowed = false;
+	struct row *row = make_row(plan, group, status);
 	size_t i;
 
+	if (!row)
+		return -ENOMEM;
+	row->is_whole = true;
 	for (i = 0; i < plan->n_in_row; i++) {
 		struct metric *m = plan->uses[i].metric;
 		struct str values[BOUNDS_LABELS] = { STR("") };
-		int error;
+		int error = 0;
 
+		m->cells = row->cells[i];
+		m->overflowed = false;
 		if (m->kind == BY_STATUS)
 			values[0] = labels_status(e->text[t->status_slot]);
-		error = look_up(t, m, group, values);
-		if (error)
+		if (!m->cells)
+			error = look_up(t, m, group, values);
+		if (error) {
+			row->is_whole = false;
 			return error;
+		}
+		if (m->overflowed)
+			row->is_whole = false;
+		else
+			row->cells[i] = m->cells;
 		plan->scratch[i] = m->cells;
-		overflowed |= m->overflowed;
 	}
-	return overflowed ? 0 : keep_row(plan, group, status);
+	return 0;
 }
 
 static int
@@ -363,13 +383,13 @@ count_row_overflow(struct tally_plan *plan, const struct entry *e)
 	}
 }
 
-/* Below 1000; or the last, for what is no number. */
+/* Below 1000; or the last, for what is no number, or where none is by it. */
 static inline size_t
 status_of(const struct tally_plan *plan, const struct entry *e)
 {
 	return e->has_number & plan->status_bit
 	    ? (size_t)e->number[plan->tally->status_slot].whole
-	    : N_STATUSES - 1;
+	    : plan->n_statuses - 1;
 }
 
 /* All series first, then all values: on failure nothing was counted. */
@@ -377,20 +397,22 @@ int
 tally_plan_count(struct tally_plan *plan, size_t group, const struct entry *e)
 {
 	size_t status = status_of(plan, e);
-	uint64_t **cells = NULL;
+	const struct row *row = NULL;
+	bool is_whole;
 	int error = 0;
 
 	if (group < plan->n_groups && plan->rows[group])
-		cells = plan->rows[group][status].cells;
-	if (!cells)
+		row = plan->rows[group][status];
+	is_whole = row && row->is_whole;
+	if (!is_whole)
 		error = find_row(plan, group, status, e);
 	if (!error && plan->n > plan->n_in_row)
 		error = find_labelled(plan, group, e);
 	if (error)
 		return error;
-	if (!cells)
+	if (!is_whole)
 		count_row_overflow(plan, e);
-	add_row(plan, cells ? cells : plan->scratch, e);
+	add_row(plan, is_whole ? row->cells : plan->scratch, e);
 	if (plan->n > plan->n_in_row)
 		add_labelled(plan, e);
 	return 0;

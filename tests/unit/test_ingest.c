@@ -649,6 +649,12 @@ the_last_lines_time_is_shown(void **state)
 	/* What is no time changes nothing. */
 	feed_all(&f, "a - - [31/Feb/2019:08:06:42 +0300] \"-\" 408 0\n");
 	assert_metric(&f, LAST_LINE, "7");
+	/* What is too long for one does not hide the one before it. */
+	feed_all(&f,
+	    "a - - [01/Jan/1970:00:00:08 +0000] \"-\" 408 0\n"
+	    "a - - [01/Jan/1970:00:00:09 +0000, and some sixty bytes more than "
+	    "a time can have] \"-\" 408 0\n");
+	assert_metric(&f, LAST_LINE, "8");
 	end(&f);
 }
 

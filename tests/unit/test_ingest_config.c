@@ -268,6 +268,80 @@ any_field_with_a_number_can_be_a_value(void **state)
 	end(&f);
 }
 
+/* Statuses need no hash; what has no room among them is `other` each time. */
+static void
+statuses_beyond_a_maximum_are_summed_line_by_line(void **state)
+{
+	struct config_label by_status = { .name = TEXT("status"),
+		.from = TEXT("status") };
+	struct config_metric metrics[] = {
+		{ .name = TEXT("few_total"),
+		    .n_labels = 1,
+		    .labels = &by_status,
+		    .max_series = 3 },
+		{ .name = TEXT("few_bytes_total"),
+		    .value = TEXT("body_bytes_sent"),
+		    .n_labels = 1,
+		    .labels = &by_status,
+		    .max_series = 3 },
+		{ .name = TEXT("all_total"),
+		    .n_labels = 1,
+		    .labels = &by_status },
+	};
+	struct config_pair sites[] = {
+		{ .name = TEXT("site"), .value = TEXT("a") },
+		{ .name = TEXT("site"), .value = TEXT("b") },
+	};
+	struct config_source sources[] = {
+		{ .name = TEXT("a"),
+		    .n_formats = 1,
+		    .formats = timed,
+		    .n_labels = 1,
+		    .labels = &sites[0] },
+		{ .name = TEXT("b"),
+		    .n_formats = 1,
+		    .formats = timed,
+		    .n_labels = 1,
+		    .labels = &sites[1] },
+	};
+	struct config config = config_of(metrics, N(metrics));
+	struct fixture f;
+	int i;
+
+	(void)state;
+	config.n_sources = N(sources);
+	config.sources = sources;
+	begin(&f, &config);
+	for (i = 0; i < 3; i++) {
+		feed(&f,
+		    LINE("GET / HTTP/1.1", "200", "10", "- - -")
+			LINE("GET / HTTP/1.1", "404", "5", "- - -")
+			    LINE("GET / HTTP/1.1", "500", "7", "- - -")
+				LINE("GET / HTTP/1.1", "500", "1x", "- - -"));
+		feed_source(&f, 1,
+		    STR(LINE("GET / HTTP/1.1", "200", "1", "- - -")));
+	}
+	assert_metric(&f, "few_total{status=\"200\",site=\"a\"}", "3");
+	assert_metric(&f, "few_total{status=\"404\",site=\"a\"}", "3");
+	assert_metric(&f, "few_total{status=\"500\",site=\"a\"}", "absent");
+	assert_metric(&f, "few_total{status=\"other\",site=\"other\"}", "9");
+	assert_metric(&f, "few_bytes_total{status=\"200\",site=\"a\"}", "30");
+	assert_metric(&f, "few_bytes_total{status=\"404\",site=\"a\"}", "15");
+	assert_metric(&f, "few_bytes_total{status=\"other\",site=\"other\"}",
+	    "24");
+	assert_metric(&f, "all_total{status=\"500\",site=\"a\"}", "6");
+	assert_metric(&f, "all_total{status=\"200\",site=\"b\"}", "3");
+	assert_int_equal(metrics_publish(&f.metrics), 0);
+	assert_metric(&f,
+	    "accesslog_exporter_series_overflow_total{metric=\"few_total\"}",
+	    "9");
+	assert_metric(&f,
+	    "accesslog_exporter_series_overflow_total{metric="
+	    "\"few_bytes_total\"}",
+	    "6");
+	end(&f);
+}
+
 static void
 default_metrics_are_in_the_namespace(void **state)
 {
@@ -871,6 +945,8 @@ static struct config_label all_labels[] = {
 	    .rules = all_rules,
 	    .budget = 3 },
 };
+static struct config_label all_statuses = { .name = TEXT("status"),
+	.from = TEXT("status") };
 static struct config_metric all_metrics[] = {
 	{ .name = TEXT("few_total"),
 	    .n_labels = 2,
@@ -886,6 +962,10 @@ static struct config_metric all_metrics[] = {
 	{ .name = TEXT("last"),
 	    .type = REGISTRY_GAUGE,
 	    .value = TEXT("body_bytes_sent") },
+	{ .name = TEXT("statuses_total"),
+	    .n_labels = 1,
+	    .labels = &all_statuses,
+	    .max_series = 2 },
 };
 static struct config_pair all_pairs[] = { { .name = TEXT("site"),
     .value = TEXT("shop") } };
@@ -1027,6 +1107,8 @@ main(void)
 		cmocka_unit_test(values_are_added_set_and_observed),
 		cmocka_unit_test(without_a_value_there_is_no_observation),
 		cmocka_unit_test(any_field_with_a_number_can_be_a_value),
+		cmocka_unit_test(
+		    statuses_beyond_a_maximum_are_summed_line_by_line),
 		cmocka_unit_test(default_metrics_are_in_the_namespace),
 		cmocka_unit_test(
 		    a_status_may_have_another_name_and_starts_at_zero),
