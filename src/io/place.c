@@ -618,6 +618,15 @@ place_of(const struct places *places, const struct reader_file *f)
 	return NULL;
 }
 
+/* A glob may match what another argument follows. */
+static bool
+is_any_copy(const struct place *p, const struct reader_file *f)
+{
+	return find_original(p, f->file, true, f) != FILE_IS_NO_COPY ||
+	    (p->source->is_glob && f->is_undecided &&
+		find_original(p, f->file, false, f) == FILE_IS_COPY);
+}
+
 bool
 place_is_copy(const struct places *places, struct reader_file *f)
 {
@@ -628,8 +637,7 @@ place_is_copy(const struct places *places, struct reader_file *f)
 	if (p && p->current)
 		(void)reader_look(p->current, NULL, &has_changed);
 	is_copy = f->is_undecided &&
-	    (file_is_compressed(f->file) ||
-		(p && find_original(p, f->file, true, f) != FILE_IS_NO_COPY));
+	    (file_is_compressed(f->file) || (p && is_any_copy(p, f)));
 	f->is_undecided = false;
 	return is_copy;
 }

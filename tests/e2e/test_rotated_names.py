@@ -246,12 +246,16 @@ def test_a_new_empty_file_is_not_called_a_copy(exporter, make_log, logs):
     assert said() == ["following"]
 
 
-def test_a_copy_that_a_glob_sees_of_a_log_that_is_named(exporter, log):
+@pytest.mark.parametrize("is_seen_empty", [False, True])
+def test_a_copy_that_a_glob_sees_of_a_log_that_is_named(exporter, log, is_seen_empty):
     """The log is followed by its name, its copy is found by the glob."""
     daemon = exporter(log.path, f"{log.path}*")
     log.write(50)  # more than 4 KiB, or it might be another log
     assert_counted(daemon, log)
     log.write(20)
+    if is_seen_empty:
+        open(f"{log.path}.1", "w").close()
+        daemon.scrape()
     shutil.copyfile(log.path, f"{log.path}.1")
     wait_for(lambda: daemon.scrape().total("accesslog_requests_total") == 70)
     log.truncate()
