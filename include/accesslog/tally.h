@@ -8,9 +8,6 @@
  *	group   the values of the static labels of one or more sources; every
  *	        metric has the static labels of all sources, empty where a
  *	        source has not that one
- *
- * A metric that has its value from a field makes no observation where that has
- * no number.
  */
 #ifndef ACCESSLOG_TALLY_H
 #define ACCESSLOG_TALLY_H

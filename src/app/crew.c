@@ -41,6 +41,9 @@ struct crew {
 	size_t n_done; /* workers */
 };
 
+_Static_assert(BOUNDS_DETECT_BYTES <= BOUNDS_READ_BYTES,
+    "a worker's buffer has the beginning of a log");
+
 static size_t
 count_cores(void)
 {

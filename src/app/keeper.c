@@ -85,7 +85,8 @@ tell_no_parent(const char *directory)
 {
 	(void)fprintf(stderr,
 	    "accesslog_exporter: state directory %s cannot be made, because "
-	    "what it is in does not exist; make that, or wait for its mount\n",
+	    "what it is in is missing or no directory; make that, or wait for "
+	    "its mount\n",
 	    directory);
 }
 

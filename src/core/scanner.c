@@ -327,7 +327,7 @@ stops_among(const struct step *step, size_t n, const char *p)
 }
 #endif
 
-/* The first of the stops in [p, end), or end; line begins before p. */
+/* The first of the stops in [p, end), or end; line begins at or before p. */
 static const char *
 find_stop(const struct step *step, const char *line, const char *p,
     const char *end)
@@ -348,6 +348,8 @@ find_stop(const struct step *step, const char *line, const char *p,
 		    (16 - (end - p));
 		return hits ? p + __builtin_ctz(hits) : end;
 	}
+#else
+	(void)line;
 #endif
 	for (; p < end; p++) {
 		for (i = 0; i < step->n_stops; i++) {
@@ -479,7 +481,7 @@ past_digits_far(const char *p, const char *far)
 	bytes ^= UINT64_C(0x3030303030303030);
 	others = (bytes | (bytes + UINT64_C(0x0606060606060606))) &
 	    UINT64_C(0xF0F0F0F0F0F0F0F0);
-	if (others && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+	if (others)
 		return p + __builtin_ctzll(others) / 8;
 	p = past_digits(p, far);
 	return p < far ? p : NULL;

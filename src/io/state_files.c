@@ -25,7 +25,8 @@ state_files_make_directory(const char *directory, bool *ret_lacks_parent)
 	if (!mkdir(directory, 0750) || errno == EROFS)
 		return 0;
 	/* A symbolic link to nothing exists. */
-	if (errno == EEXIST && (!stat(directory, &there) || errno != ENOENT))
+	if (errno == EEXIST &&
+	    (!stat(directory, &there) || (errno != ENOENT && errno != ENOTDIR)))
 		return 0;
 	*ret_lacks_parent = errno == ENOENT || errno == ENOTDIR;
 	return -errno;
