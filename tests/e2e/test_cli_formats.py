@@ -1,5 +1,6 @@
 """`explain` and `formats`, and formats of every syntax on the command line."""
 
+import re
 import subprocess
 
 import pytest
@@ -199,6 +200,17 @@ def test_every_syntax_counts_the_same(form):
     assert metrics.by("status", "accesslog_response_bytes_total") == {"200": 1224}
     lines = metrics.by("result", "accesslog_exporter_lines_total")
     assert lines["parsed"] == 2 and lines["unparsed"] == 1
+
+
+@pytest.mark.parametrize("text", ["README.md", "man/accesslog_exporter-formats.7"])
+def test_the_regex_of_the_manual_fits_a_log(text):
+    """Of combined format, which is what people have."""
+    manual = (support.REPOSITORY / text).read_text()
+    forms = re.findall(r"regex:[^\n]*\+\)", manual)
+    assert forms
+    for form in forms:
+        code, answer = explain(GOOD, "--format=" + form.replace("\\ed", "\\d"))
+        assert code == 0 and "1 of 1 lines" in answer, form
 
 
 def test_help_fits_a_screen():
