@@ -150,6 +150,7 @@ def test_formats_shows_json_as_what_it_stands_for():
 @pytest.mark.parametrize(
     "name,advice",
     [("combine", "write combined"), ("nginx_jsno", "write nginx_json"),
+     ("nginx", "write accesslog_exporter formats"),
      ("auto", "auto takes the one of them that fits"), ("nope", "write accesslog_exporter formats")],
 )
 def test_formats_says_what_to_write_instead(name, advice):

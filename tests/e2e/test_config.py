@@ -530,6 +530,7 @@ def test_a_format_on_the_command_line_needs_files_there(logs):
         ("sources:\n- paths: a\n  fromat: combined\n", "3:3", ["fromat", "format"]),
         ("metric: []\n", "1:1", ["metric", "metrics"]),
         ("sources: [{paths: a, drop: [{feild: uri, regex: a}]}]\n", "1:30", ["field"]),
+        ("sources: [{paths: a, format: nginx_time}]\n", "1:30", ["write nginx_timed"]),
         ("metrics:\n- name: a\n  labels:\n  - name: b\n    rule: []\n", "5:5", ["rules"]),
         ("metrics: [{name: a, labels: [le]}]\n", "1:30", ["le"]),
         ("metrics: [{name: a, labels: [b, {name: b}]}]\n", "1:", ["b"]),
