@@ -183,7 +183,7 @@ refuse_name(struct format_build *b, size_t column, struct str name)
 		    "%%{%.*s} is not known; "
 		    "accesslog_exporter-formats(7) says which names there are",
 		    STR_ARGS(name));
-	for (i = 0; near->name[i] && i < SPELLING_MOST_BYTES; i++) {
+	for (i = 0; i < SPELLING_MOST_BYTES && near->name[i]; i++) {
 		char c = near->name[i];
 
 		upper[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
