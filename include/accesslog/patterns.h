@@ -5,6 +5,7 @@
 #ifndef ACCESSLOG_PATTERNS_H
 #define ACCESSLOG_PATTERNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "accesslog/str.h"
@@ -30,5 +31,15 @@ const struct patterns_row *patterns_all(size_t *ret_n);
  * patterns/combined.grok is %{COMBINED} inside an expression.
  */
 const struct patterns_row *patterns_find(struct str name);
+
+/*
+ * Returns the row that a mistyped name was meant to be (spelling.h), or NULL;
+ * also NULL where it is the beginning of several, so that all of them may have
+ * been meant.  Upper and lower case are the same.
+ *
+ * in_expression  of those that %{NAME} can stand for; else of the formats
+ */
+const struct patterns_row *patterns_nearest(struct str name,
+    bool in_expression);
 
 #endif

@@ -166,7 +166,6 @@ answer_reload(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
 	struct answers *a = arg;
-	bool is_reloaded;
 
 	(void)request;
 	if (!rendezvous_wait(a->reload, BOUNDS_RELOAD_WAIT_MS)) {
@@ -176,14 +175,15 @@ answer_reload(void *arg, const struct httpd_request *request,
 		return;
 	}
 	registry_lock(a->pipeline->registry);
-	is_reloaded = a->is_reloaded;
+	if (!a->is_reloaded) {
+		reply->status = 500;
+		buf_add_format(&reply->body,
+		    "500: the configuration was not read again; the one before "
+		    "is in use: %s\n",
+		    buf_status(&a->why_not) ? "out of memory"
+					    : a->why_not.data);
+	}
 	registry_unlock(a->pipeline->registry);
-	if (is_reloaded)
-		return;
-	reply->status = 500;
-	buf_add_text(&reply->body,
-	    "500: the configuration has a mistake, which the log tells; the "
-	    "one before is in use\n");
 }
 
 static void
@@ -241,17 +241,20 @@ was_answered(void *arg, const char *path, unsigned status)
 int
 answers_create(struct answers *a, struct httpd **ret_httpd)
 {
+	const char *needs = !a->options->config_file
+	    ? "there is no configuration to read again; start with "
+	      "--config.file=FILE"
+	    : !a->options->has_lifecycle ? "start with --web.enable-lifecycle"
+					 : NULL;
 	const struct httpd_route routes[] = {
-		{ a->options->telemetry_path, answer_metrics, false },
-		{ "/", answer_page, false },
-		{ "/-/healthy", answer_healthy, false },
-		{ "/-/ready", answer_ready, false },
-		{ "/-/reload", answer_reload, true },
+		{ a->options->telemetry_path, answer_metrics, false, NULL },
+		{ "/", answer_page, false, NULL },
+		{ "/-/healthy", answer_healthy, false, NULL },
+		{ "/-/ready", answer_ready, false, NULL },
+		{ "/-/reload", answer_reload, true, needs },
 	};
 	size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 
-	if (!a->options->has_lifecycle || !a->options->config_file)
-		n_routes--; /* the last one */
 	count_scrape(a, 200, 0);
 	return httpd_create(routes, n_routes, a, was_answered, ret_httpd);
 }
@@ -277,9 +280,18 @@ answers_swap_names(struct answers *a, struct paths *names)
 }
 
 void
-answers_note_reload(struct answers *a, bool is_successful)
+answers_note_reload(struct answers *a, bool is_successful, struct buf *why_not)
 {
 	registry_lock(a->pipeline->registry);
+	buf_release(&a->why_not);
 	a->is_reloaded = is_successful;
+	a->why_not = *why_not;
 	registry_unlock(a->pipeline->registry);
+}
+
+void
+answers_release(struct answers *a)
+{
+	paths_release(&a->names);
+	buf_release(&a->why_not);
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+#include "accesslog/buf.h"
 #include "app/keeper.h"
 #include "app/options.h"
 #include "app/pipeline.h"
@@ -30,8 +31,9 @@ struct answers {
 	struct rendezvous *saved; /* and saved */
 	struct rendezvous *reload;
 	/* Guarded by the registry's lock. */
-	struct paths names; /* of the sources; paths_release() */
+	struct paths names; /* of the sources */
 	bool is_reloaded; /* how it went */
+	struct buf why_not; /* what is to be said where it went wrong */
 };
 
 /*
@@ -48,7 +50,15 @@ void answers_let_go(struct answers *a);
 /* The names of the sources; *names is then what they were before. */
 void answers_swap_names(struct answers *a, struct paths *names);
 
-/* How the last reload went. */
-void answers_note_reload(struct answers *a, bool is_successful);
+/*
+ * How the last reload went.
+ *
+ * why_not  where it went wrong, a string with its NUL; taken
+ */
+void answers_note_reload(struct answers *a, bool is_successful,
+    struct buf *why_not);
+
+/* After the server is gone. */
+void answers_release(struct answers *a);
 
 #endif

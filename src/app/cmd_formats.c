@@ -5,10 +5,6 @@
 
 #include "accesslog/format_json.h"
 #include "accesslog/patterns.h"
-#include "accesslog/spelling.h"
-
-/* Of them those that a mistyped name is compared with. */
-#define MOST_FORMATS 64
 
 static void
 list(void)
@@ -23,25 +19,11 @@ list(void)
 	}
 }
 
-/* The format whose name this was meant to be, or NULL. */
-static const char *
-nearest(const char *name)
-{
-	const char *names[MOST_FORMATS];
-	size_t n_rows, i, n = 0;
-	const struct patterns_row *rows = patterns_all(&n_rows);
-
-	for (i = 0; i < n_rows && n < MOST_FORMATS; i++) {
-		if (rows[i].kind == PATTERNS_FORMAT)
-			names[n++] = rows[i].name;
-	}
-	return spelling_nearest(str_from(name), names, n);
-}
-
 static void
 refuse(const char *name)
 {
-	const char *near = nearest(name);
+	const struct patterns_row *near = patterns_nearest(str_from(name),
+	    false);
 
 	if (!strcmp(name, "auto"))
 		(void)fprintf(stderr,
@@ -52,7 +34,8 @@ refuse(const char *name)
 		    "accesslog_exporter: no format is called \"%s\"; write "
 		    "%s\n",
 		    name,
-		    near ? near : "accesslog_exporter formats for the names");
+		    near ? near->name
+			 : "accesslog_exporter formats for the names");
 }
 
 int

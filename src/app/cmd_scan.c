@@ -16,6 +16,34 @@
 #define DRAW_MS 200
 #define DEFAULT_COLUMNS 80
 
+/* With the program that unpacks it, as its name tells. */
+static const char *
+failure_of(const struct crew_log *l)
+{
+#define COMPRESSED(cat)                                                        \
+	"compressed, and only gzip files are read as they are; write " cat     \
+	" FILE | accesslog_exporter scan -"
+	static const struct {
+		const char *suffix, *text;
+	} known[] = {
+		{ ".xz", COMPRESSED("xzcat") },
+		{ ".bz2", COMPRESSED("bzcat") },
+		{ ".zst", COMPRESSED("zstdcat") },
+	};
+#undef COMPRESSED
+	struct str path = str_from(l->log.path);
+	size_t i;
+
+	for (i = 0; l->error == -EMEDIUMTYPE && i < 3; i++) {
+		struct str suffix = str_from(known[i].suffix);
+
+		if (path.len > suffix.len &&
+		    str_equal(str_after(path, path.len - suffix.len), suffix))
+			return known[i].text;
+	}
+	return scan_failure(l->error);
+}
+
 static void
 tell_failure(const struct crew_log *l)
 {
@@ -26,7 +54,7 @@ tell_failure(const struct crew_log *l)
 	    has_begun ? "the file cannot be read to its end; what could be "
 			"read is counted"
 		      : "the file cannot be read",
-	    "file", l->log.path, "error", scan_failure(l->error), NULL);
+	    "file", l->log.path, "error", failure_of(l), NULL);
 }
 
 /* Returns whether all could be read. */

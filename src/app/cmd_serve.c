@@ -178,14 +178,15 @@ commit_config(struct serve *s)
 	paths_release(&s->names_before);
 }
 
+/* why_not: what is to be said of it, with its NUL; taken. */
 static void
-note_reload(struct serve *s, bool is_successful)
+note_reload(struct serve *s, bool is_successful, struct buf *why_not)
 {
 	struct metrics *m = &s->pipeline.metrics;
 	struct timespec now;
 	int error;
 
-	answers_note_reload(&s->answers, is_successful);
+	answers_note_reload(&s->answers, is_successful, why_not);
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	registry_lock(s->pipeline.registry);
 	error = metrics_set(m, METRICS_RELOAD_SUCCESSFUL, NULL,
@@ -226,20 +227,20 @@ read_config_again(struct serve *s)
 			error = prepare_config(s, config, &why);
 		config_destroy(config);
 	}
-	note_reload(s, !error);
+	buf_init(&text, BOUNDS_REPLY_BYTES);
 	if (!error) {
+		note_reload(s, true, &text);
 		commit_config(s);
 		log_event(LOG_INFO, "configuration read again", "file",
 		    s->options->config_file, NULL);
 		return;
 	}
-	buf_init(&text, BOUNDS_REPLY_BYTES);
 	config_file_explain(s->options, error, &why, &text);
 	buf_add_char(&text, '\0');
 	log_event(LOG_ERROR,
 	    "the configuration was not read again; the one before is in use",
 	    "error", buf_str(&text).data, NULL);
-	buf_release(&text);
+	note_reload(s, false, &text);
 }
 
 static void
@@ -307,12 +308,17 @@ open_files_allowed(void)
 	    : limit.rlim_cur / 2;
 }
 
-/* The first configuration; what is wrong with it is said to the user. */
+/*
+ * The first configuration; what is wrong with it is said to the user.
+ *
+ * Returns 0; -EINVAL; -EAGAIN where it may be right another time.
+ */
 static int
 start(struct serve *s)
 {
 	struct config_error why = { 0 };
 	struct config *config;
+	struct buf none;
 	int error = config_file_compose(s->options, &config, &why);
 
 	if (!error) {
@@ -320,13 +326,14 @@ start(struct serve *s)
 		config_destroy(config);
 	}
 	if (!error) {
+		buf_init(&none, 0);
 		if (s->options->config_file)
-			note_reload(s, true);
+			note_reload(s, true, &none);
 		return 0;
 	}
 	config_file_tell(s->options, error, &why);
 	/* An input that cannot be opened is no mistake of the user's. */
-	return *why.text && error != -EINVAL ? error : -EINVAL;
+	return *why.text && error != -EINVAL ? -EAGAIN : -EINVAL;
 }
 
 /* It is stopping: the next signal must not end it half-way. */
@@ -460,7 +467,7 @@ take_down(struct serve *s)
 	ingest_destroy(s->ingest_before);
 	pipeline_release(&s->pipeline);
 	paths_release(&s->names_before);
-	paths_release(&s->answers.names);
+	answers_release(&s->answers);
 }
 
 int

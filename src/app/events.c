@@ -2,7 +2,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "accesslog/bounds.h"
+#include "accesslog/buf.h"
 #include "app/log.h"
 
 struct sentence {
@@ -73,17 +76,44 @@ sentence_of(enum event_kind kind)
 		"sysctl" };
 }
 
+static bool
+is_directory(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+static bool
+has_slash(const char *path)
+{
+	return *path && path[strlen(path) - 1] == '/';
+}
+
 void
 events_log(void *arg, const struct event *event)
 {
 	struct sentence sentence = sentence_of(event->kind);
 	const char *error = event->error ? strerror(-event->error) : NULL;
+	struct buf text;
 
 	(void)arg;
-	if (event->error == -EINVAL)
-		error = "it is not a regular file";
+	buf_init(&text, BOUNDS_REPLY_BYTES);
+	if (event->error == -EINVAL) {
+		buf_add_text(&text, "it is not a regular file");
+		if (event->path && is_directory(event->path)) {
+			buf_clear(&text);
+			buf_add_format(&text,
+			    "it is a directory; write '%s%s*.log'", event->path,
+			    has_slash(event->path) ? "" : "/");
+		}
+		buf_add_char(&text, '\0');
+		error = buf_status(&text) ? "it is not a regular file"
+					  : text.data;
+	}
 	log_event(sentence.level, sentence.text, "source", event->source,
 	    "path", event->path,
 	    event->kind == EVENT_RECEIVING ? "address" : "format",
 	    event->detail, "error", error, NULL);
+	buf_release(&text);
 }

@@ -85,7 +85,7 @@ static const char help[] =
     "  --web.enable-lifecycle     POST /-/reload reads the configuration again\n"
     "  --log.level=LEVEL          debug, info, warn or error (info)\n"
     "  --log.format=FORMAT        logfmt or json (logfmt)\n"
-    "  --version, --help\n"
+    "  --version, --help, -h\n"
     "\n"
     "Example: accesslog_exporter /var/log/nginx/access.log '/srv/*/access.log'\n"
     "The manual: man accesslog_exporter\n";
@@ -108,6 +108,32 @@ set_path(struct options *o, const char *path)
 		    path);
 	o->telemetry_path = path;
 	return OPTIONS_RUN;
+}
+
+/* An address without the forms of "everywhere" that are the same. */
+static const char *
+plain_address(const char *address)
+{
+	if (*address == '*' && address[1] == ':')
+		address++;
+	return *address == ':' ? address + 1 : address;
+}
+
+/* Port 0 is another each time. */
+static bool
+was_listened_on(const struct options *o, const char *address)
+{
+	const char *plain = plain_address(address);
+	const char *colon = strrchr(plain, ':');
+	size_t i;
+
+	if (!strcmp(colon ? colon + 1 : plain, "0"))
+		return false;
+	for (i = 0; i < o->n_addresses; i++) {
+		if (!strcmp(plain_address(o->addresses[i]), plain))
+			return true;
+	}
+	return false;
 }
 
 static enum options_result
@@ -145,6 +171,10 @@ set(struct options *o, int id, const char *value)
 			return COMPLAIN("--web.listen-address: more than %d "
 					"of them; write fewer\n",
 			    BOUNDS_HTTP_ADDRESSES);
+		if (was_listened_on(o, value))
+			return COMPLAIN("--web.listen-address=%s was given "
+					"twice; write it once\n",
+			    value);
 		o->addresses[o->n_addresses++] = value;
 		return OPTIONS_RUN;
 	case ID_LIFECYCLE:
@@ -166,6 +196,7 @@ set(struct options *o, int id, const char *value)
 			return OPTIONS_RUN;
 		return COMPLAIN("--log.format=%s: write logfmt or json\n",
 		    value);
+	case 'h':
 	case ID_HELP:
 		(void)fputs(help, stdout);
 		return OPTIONS_DONE;
@@ -327,9 +358,8 @@ check_files(const struct options *o)
 						: "/var/log/nginx/access.log");
 	if (o->n_files > c->max_files)
 		return c->max_files == 1
-		    ? COMPLAIN("%s takes one file; write one after the "
-			       "other\n",
-			  c->name)
+		    ? COMPLAIN("%s takes one %s; write one after the other\n",
+			  c->name, c->needs_file ? "file" : "name")
 		    : COMPLAIN("more than %d files; write a glob such as "
 			       "'/srv/*/access.log'\n",
 			  BOUNDS_SOURCES);
@@ -384,6 +414,8 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 	const struct command *named = argc > 1 ? find_command(argv[1]) : NULL;
 	int id;
 
+	if (argc > 1 && !strcmp(argv[1], "help"))
+		return set(&o, ID_HELP, NULL);
 	if (named) {
 		o.command = (enum options_command)(named - commands);
 		argv++;
@@ -391,7 +423,7 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 	}
 	opterr = 0;
 	while (result == OPTIONS_RUN &&
-	    (id = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+	    (id = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
 		if (id == '?' || id == ':')
 			result = complain_of(argv[optind - 1], id);
 		else

@@ -6,6 +6,7 @@
 #include "accesslog/bounds.h"
 #include "accesslog/format_json.h"
 #include "accesslog/patterns.h"
+#include "accesslog/spelling.h"
 #include "format_apache.h"
 #include "format_build.h"
 #include "format_grok.h"
@@ -125,22 +126,36 @@ build(struct format *f, enum syntax syntax, struct str text, size_t from,
 	if (error)
 		return error;
 	f->n_core = core_end(f);
-	if (!f->n_core)
-		return config_error_set(reterr, 0, 0,
-		    "the format has none of the fields request, status and "
-		    "body_bytes_sent; capture at least one, as in %s",
-		    syntaxes[syntax].example);
-	return 0;
+	if (f->n_core)
+		return 0;
+	error = format_build_refuse_misspelt(f, reterr);
+	return error
+	    ? error
+	    : config_error_set(reterr, 0, 0,
+		  "the format has none of the fields request, status "
+		  "and body_bytes_sent; capture at least one, as in %s",
+		  syntaxes[syntax].example);
 }
 
-/* text is neither a name nor an expression: the names are these. */
+/*
+ * text is neither a name nor an expression: the names are these, unless one is
+ * near.
+ */
 static int
 refuse_name(struct str text, struct config_error *reterr)
 {
+	static const char *const automatic[] = { "auto" };
 	struct buf names;
 	size_t n_rows, i;
 	const struct patterns_row *rows = patterns_all(&n_rows);
+	const struct patterns_row *row = patterns_nearest(text, false);
+	const char *near = row ? row->name
+			       : spelling_nearest(text, automatic, 1);
 
+	if (near)
+		return config_error_set(reterr, 0, 0,
+		    "\"%.*s\" is not a format; write %s",
+		    (int)(text.len < 40 ? text.len : 40), text.data, near);
 	buf_init(&names, sizeof(reterr->text));
 	for (i = 0; i < n_rows; i++) {
 		if (rows[i].kind == PATTERNS_FORMAT)

@@ -2,6 +2,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "accesslog/spelling.h"
 
 int
 format_build_add(struct format_build *b, enum format_item_kind kind,
@@ -76,4 +79,39 @@ format_build_close(struct format_build *b, size_t column, struct str tail)
 		return format_build_add(b, FORMAT_CLOSE, inner, 0, column,
 		    STR(""));
 	return format_build_add(b, FORMAT_REGEX, inner, 0, column, tail);
+}
+
+/* A third of its letters may be wrong; request_time is no request. */
+static const char *
+misspelt(struct str field)
+{
+	static const char *const names[] = { "request", "status",
+		"body_bytes_sent", "bytes_sent" };
+	const char *near = spelling_nearest(field, names, 4);
+
+	return near &&
+		spelling_distance(field, str_from(near)) <= strlen(near) / 3
+	    ? near
+	    : NULL;
+}
+
+int
+format_build_refuse_misspelt(const struct format *f,
+    struct config_error *reterr)
+{
+	size_t i;
+
+	for (i = 0; i < f->n_items; i++) {
+		const struct format_item *item = &f->items[i];
+		const char *near = item->kind == FORMAT_OPEN
+		    ? misspelt(item->text)
+		    : NULL;
+
+		if (near)
+			return config_error_set(reterr, 0, item->column,
+			    "the format has none of the fields request, status "
+			    "and body_bytes_sent; write %s in place of %.*s",
+			    near, STR_ARGS(item->text));
+	}
+	return 0;
 }

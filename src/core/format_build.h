@@ -33,4 +33,11 @@ int format_build_open(struct format_build *b, bool is_field, unsigned shift,
 int format_build_close(struct format_build *b, size_t column, struct str tail)
     __attribute__((warn_unused_result));
 
+/*
+ * A format without any of the fields that a line is counted by: -EINVAL where
+ * one of its fields was meant to be one, with its column; else 0.
+ */
+int format_build_refuse_misspelt(const struct format *f,
+    struct config_error *reterr) __attribute__((warn_unused_result));
+
 #endif

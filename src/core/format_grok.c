@@ -5,6 +5,7 @@
 #include "accesslog/fields.h"
 #include "accesslog/format_json.h"
 #include "accesslog/patterns.h"
+#include "accesslog/spelling.h"
 
 /* One text being read: the user's, or a definition it refers to. */
 struct reader {
@@ -170,6 +171,28 @@ unit_shift(struct format_build *b, size_t column, struct str unit,
 	return 0;
 }
 
+static int
+refuse_name(struct format_build *b, size_t column, struct str name)
+{
+	const struct patterns_row *near = patterns_nearest(name, true);
+	char upper[SPELLING_MOST_BYTES + 1];
+	size_t i;
+
+	if (!near)
+		return config_error_set(b->reterr, 0, column,
+		    "%%{%.*s} is not known; "
+		    "accesslog_exporter-formats(7) says which names there are",
+		    STR_ARGS(name));
+	for (i = 0; i < SPELLING_MOST_BYTES && near->name[i]; i++) {
+		char c = near->name[i];
+
+		upper[i] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+	}
+	upper[i] = '\0';
+	return config_error_set(b->reterr, 0, column,
+	    "%%{%.*s} is not known; write %%{%s}", STR_ARGS(name), upper);
+}
+
 /*
  * Expands the definition that the user refers to at column.
  *
@@ -187,9 +210,7 @@ expand_definition(struct format_build *b, struct str name, unsigned nesting,
 	int error;
 
 	if (!row)
-		return config_error_set(b->reterr, 0, column,
-		    "%%{%.*s} is not known; patterns/base.grok has the names",
-		    STR_ARGS(name));
+		return refuse_name(b, column, name);
 	if (format_json_is(str_from(row->text)))
 		return config_error_set(b->reterr, 0, column,
 		    "%%{%.*s} is a format of JSON, which cannot be part of an "

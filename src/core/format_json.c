@@ -6,6 +6,7 @@
 #include "accesslog/bounds.h"
 #include "accesslog/fields.h"
 #include "accesslog/patterns.h"
+#include "format_build.h"
 
 #define ITEMS_A_FIELD 3
 
@@ -162,12 +163,13 @@ build(struct format *f, struct config_error *reterr)
 		.pos = STR("json:").len,
 		.reterr = reterr };
 	bool has_core = false;
+	int error;
 
 	for (;;) {
 		struct format_item *item = f->items + f->n_items;
 		struct mapping m = { 0 };
-		int error = read_mapping(&r, &m);
 
+		error = read_mapping(&r, &m);
 		if (error)
 			return error;
 		if (!m.field.len)
@@ -186,12 +188,14 @@ build(struct format *f, struct config_error *reterr)
 		has_core |= format_json_is_core(m.field);
 	}
 	f->n_core = f->n_items;
-	if (!has_core)
-		return config_error_set(reterr, 0, 0,
-		    "the format has none of the fields request, status and "
-		    "body_bytes_sent; add at least one, as in "
-		    "json: status=KEY");
-	return 0;
+	if (has_core)
+		return 0;
+	error = format_build_refuse_misspelt(f, reterr);
+	return error ? error
+		     : config_error_set(reterr, 0, 0,
+			   "the format has none of the fields request, status "
+			   "and body_bytes_sent; add at least one, as in "
+			   "json: status=KEY");
 }
 
 const struct patterns_row *

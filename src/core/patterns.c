@@ -1,5 +1,8 @@
 #include "accesslog/patterns.h"
 
+#include "accesslog/format_json.h"
+#include "accesslog/spelling.h"
+
 #define PATTERNS_ROW(kind, name, text, description, sample)                    \
 	{ PATTERNS_##kind, (name), (text), (description), (sample) },
 
@@ -44,4 +47,39 @@ patterns_find(struct str name)
 			return &rows[i];
 	}
 	return NULL;
+}
+
+/* Cut where it is longer than all names. */
+static void
+lower_name(struct str name, char ret_text[static SPELLING_MOST_BYTES + 1])
+{
+	size_t i;
+
+	for (i = 0; i < name.len && i < SPELLING_MOST_BYTES; i++)
+		ret_text[i] = lower(name.data[i]);
+	ret_text[i] = '\0';
+}
+
+const struct patterns_row *
+patterns_nearest(struct str name, bool in_expression)
+{
+	static const size_t n_rows = sizeof(rows) / sizeof(rows[0]);
+	char texts[sizeof(rows) / sizeof(rows[0])][SPELLING_MOST_BYTES + 1];
+	const char *names[sizeof(rows) / sizeof(rows[0])];
+	char meant[SPELLING_MOST_BYTES + 1];
+	size_t n = 0, n_begun = 0, i;
+	const char *near;
+
+	lower_name(name, meant);
+	for (i = 0; i < n_rows; i++) {
+		if (in_expression ? format_json_is(str_from(rows[i].text))
+				  : rows[i].kind != PATTERNS_FORMAT)
+			continue;
+		lower_name(str_from(rows[i].name), texts[n]);
+		names[n] = texts[n];
+		n_begun += str_starts_with(str_from(names[n]), str_from(meant));
+		n++;
+	}
+	near = n_begun > 1 ? NULL : spelling_nearest(str_from(meant), names, n);
+	return near ? patterns_find(str_from(near)) : NULL;
 }

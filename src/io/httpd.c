@@ -368,6 +368,9 @@ answer(const struct httpd *h, struct MHD_Connection *mhd, const char *path,
 			buf_add_text(&reply->body, h->routes[0].path);
 		}
 		buf_add_char(&reply->body, '\n');
+	} else if (route->needs) {
+		reply->status = 404;
+		buf_add_format(&reply->body, "404: %s\n", route->needs);
 	} else if (route->is_post ? !is_post : !is_read) {
 		reply->status = 405;
 		reply->allow = route->is_post ? "POST, PUT" : "GET, HEAD";

@@ -59,6 +59,7 @@ struct httpd_route {
 	const char *path; /* exact; borrowed for the life of the server */
 	httpd_handler_fn handler;
 	bool is_post; /* answers POST and PUT only; else GET and HEAD only */
+	const char *needs; /* a 404 says that; NULL: there is such a page */
 };
 
 /*

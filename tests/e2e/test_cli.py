@@ -23,6 +23,13 @@ def refusal(*arguments, status=2, **options):
     return text
 
 
+@pytest.mark.parametrize("arguments", [["-h"], ["help"], ["scan", "-h"], ["help", "scan"]])
+def test_help_is_shown_however_it_is_asked_for(arguments):
+    result = support.run(*arguments)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout == support.run("--help").stdout
+
+
 def test_help_fits_a_screen():
     result = support.run("--help")
     assert (result.returncode, result.stderr) == (0, b"")
@@ -78,8 +85,8 @@ def test_an_unknown_option_is_named(command, option, logs):
 @pytest.mark.parametrize(
     "word,instead",
     [("scna", "scan"), ("sacn", "scan"), ("serv", "serve"), ("chekc", "check"),
-     ("explian", "explain"), ("format", "formats"), ("help", "--help"),
-     ("version", "--version")],
+     ("explian", "explain"), ("format", "formats"), ("hlep", "--help"),
+     ("version", "--version"), ("helpp", "--help")],
 )
 def test_a_mistyped_command_is_no_file(word, instead, logs):
     text = refusal(word, "access.log", cwd=logs)
@@ -133,6 +140,16 @@ def test_a_bad_address_is_refused_and_named(address, logs):
     text = refusal(f"--web.listen-address={address}", logs / "access.log")
     assert address in text
     assert "PORT" in text or "9649" in text, "what to write instead"
+
+
+@pytest.mark.parametrize(
+    "one,two", [("127.0.0.1:9", "127.0.0.1:9"), (":9", "9"), ("*:9", ":9")]
+)
+def test_an_address_that_is_given_twice_is_refused(one, two, logs):
+    text = refusal(
+        f"--web.listen-address={one}", f"--web.listen-address={two}", logs / "access.log"
+    )
+    assert f"--web.listen-address={two} was given twice; write it once" in text
 
 
 def test_a_port_in_use_ends_it_with_1(logs):
@@ -208,6 +225,14 @@ def test_scan_of_a_directory_ends_with_1(logs):
     result = support.run("scan", logs)
     assert result.returncode == 1
     assert str(logs) in result.stderr.decode()
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_directory_is_called_one_with_what_to_write(exporter, logs, slash):
+    (logs / "d").mkdir()
+    daemon = exporter(f"{logs}/d{slash}")
+    (entry,) = daemon.logged("the file cannot be read; trying again")
+    assert entry["error"] == f"it is a directory; write '{logs}/d/*.log'"
 
 
 def test_scan_to_a_full_disk_ends_with_1(logs):

@@ -1,5 +1,6 @@
 """`explain` and `formats`, and formats of every syntax on the command line."""
 
+import re
 import subprocess
 
 import pytest
@@ -149,6 +150,7 @@ def test_formats_shows_json_as_what_it_stands_for():
 @pytest.mark.parametrize(
     "name,advice",
     [("combine", "write combined"), ("nginx_jsno", "write nginx_json"),
+     ("nginx", "write accesslog_exporter formats"),
      ("auto", "auto takes the one of them that fits"), ("nope", "write accesslog_exporter formats")],
 )
 def test_formats_says_what_to_write_instead(name, advice):
@@ -162,7 +164,9 @@ def test_formats_refuses_what_is_none():
         result = run("formats", name)
         assert result.returncode == 2
         assert b'no format is called "' + name.encode() in result.stderr
-    assert run("formats", "common", "combined").returncode == 2
+    result = run("formats", "common", "combined")
+    assert result.returncode == 2
+    assert b"formats takes one name" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -199,6 +203,17 @@ def test_every_syntax_counts_the_same(form):
     assert metrics.by("status", "accesslog_response_bytes_total") == {"200": 1224}
     lines = metrics.by("result", "accesslog_exporter_lines_total")
     assert lines["parsed"] == 2 and lines["unparsed"] == 1
+
+
+@pytest.mark.parametrize("text", ["README.md", "man/accesslog_exporter-formats.7"])
+def test_the_regex_of_the_manual_fits_a_log(text):
+    """Of combined format, which is what people have."""
+    manual = (support.REPOSITORY / text).read_text()
+    forms = re.findall(r"regex:[^\n]*\+\)", manual)
+    assert forms
+    for form in forms:
+        code, answer = explain(GOOD, "--format=" + form.replace("\\ed", "\\d"))
+        assert code == 0 and "1 of 1 lines" in answer, form
 
 
 def test_help_fits_a_screen():

@@ -530,6 +530,7 @@ def test_a_format_on_the_command_line_needs_files_there(logs):
         ("sources:\n- paths: a\n  fromat: combined\n", "3:3", ["fromat", "format"]),
         ("metric: []\n", "1:1", ["metric", "metrics"]),
         ("sources: [{paths: a, drop: [{feild: uri, regex: a}]}]\n", "1:30", ["field"]),
+        ("sources: [{paths: a, format: nginx_time}]\n", "1:30", ["write nginx_timed"]),
         ("metrics:\n- name: a\n  labels:\n  - name: b\n    rule: []\n", "5:5", ["rules"]),
         ("metrics: [{name: a, labels: [le]}]\n", "1:30", ["le"]),
         ("metrics: [{name: a, labels: [b, {name: b}]}]\n", "1:", ["b"]),
@@ -1063,7 +1064,8 @@ def test_a_broken_file_keeps_the_one_before(serve, log, how, broken, place):
         served.path.unlink()
     answer = served.reload(how, broken, succeeds=False)
     if answer:
-        assert answer.status == 500 and b"mistake" in answer.body
+        assert answer.status == 500 and b"the one before is in use" in answer.body
+        assert f"{served.path}" in answer.body.decode() and place in answer.body.decode()
     (entry,) = served.daemon.logged(NOT_READ)
     assert entry["level"] == "error"
     assert place in entry["error"] and str(served.path) in entry["error"]
@@ -1082,7 +1084,9 @@ def test_without_the_lifecycle_there_is_no_such_page(exporter, log, tmp_path):
     path.write_text(plain(f"name: s, paths: {log.path}"))
     daemon = exporter(f"--config.file={path}")
     for method in ["POST", "PUT", "GET"]:
-        assert daemon.get("/-/reload", method=method).status == 404
+        answer = daemon.get("/-/reload", method=method)
+        assert answer.status == 404
+        assert answer.body == b"404: start with --web.enable-lifecycle\n"
     assert not daemon.logged(READ_AGAIN)
     daemon.send(signal.SIGHUP)
     wait_for(lambda: daemon.logged(READ_AGAIN), what="SIGHUP to do")

@@ -416,6 +416,7 @@ def test_a_port_in_use_is_refused(exporter, scheme):
         f"cannot listen on 127.0.0.1:{port}: port {port} is in use by another "
         f"process; choose another with {scheme}://HOST:PORT"
     ) in second.stderr.decode()
+    assert second.stderr.count(b"\n") == 1, "it is said once"
 
 
 def configuration(logs, text):

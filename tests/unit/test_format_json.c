@@ -94,6 +94,8 @@ a_wrong_mapping_is_refused_with_its_column(void **state)
 		{ "json:", 0, "none of the fields request, status" },
 		{ "json: ", 0, "json: status=KEY" },
 		{ "json: host=h", 0, "none of the fields request, status" },
+		{ "json: host=h statu=s", 14,
+		    "write status in place of statu" },
 		{ "json: status", 13, "status has no path; write status=KEY" },
 		{ "json: status =x", 13, "write status=KEY" },
 		{ "json: status= host=h", 14, "write status=KEY" },

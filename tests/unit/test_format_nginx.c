@@ -227,6 +227,8 @@ what_is_wrong_is_said_with_its_column(void **state)
 	formats_refuse("log_format m;", 0, "none of the fields");
 	formats_refuse("$remote_addr", 0, "as in $status");
 	formats_refuse("nginx:", 0, "none of the fields");
+	formats_refuse("$remote_addr $statu", 14,
+	    "write status in place of statu");
 	formats_refuse("nginx:%h %>s", 0, "none of the fields");
 }
 
