@@ -269,15 +269,20 @@ def test_idle_connections_do_not_delay_a_scraper(daemon, log):
 
 
 def test_slow_readers_do_not_delay_a_scraper(exporter, make_log, logs):
-    """Clients that ask for a large answer and never take it."""
+    """Clients that ask for a large answer and take a byte of it."""
     many = [make_log(logs / f"{'x' * 60}-{i}.log") for i in range(300)]
     daemon = exporter(*[one.path for one in many])
     size = len(daemon.get("/metrics").body)
     assert size > 300_000, "an answer that no socket buffer of 4 KiB takes"
     with contextlib.ExitStack() as stack:
-        for _ in range(100):
-            client = stack.enter_context(contextlib.closing(connect(daemon, 4096)))
+        clients = [
+            stack.enter_context(contextlib.closing(connect(daemon, 4096))) for _ in range(100)
+        ]
+        for client in clients:
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        # A hundred answers have to be made first, which is not what is measured.
+        for client in clients:
+            assert client.recv(1) == b"H"
         for _ in range(3):
             many[0].write(20)
             start = time.monotonic()
