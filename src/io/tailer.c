@@ -55,7 +55,7 @@ struct tailer {
 	struct reader *reader;
 	struct resume *resume; /* until the first commit; NULL: nothing */
 	bool has_committed;
-	bool has_finished; /* files, since the last save */
+	bool has_let_go; /* of files, since the last save */
 	uint64_t waits_until_ms; /* for files of before; 0: no more */
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
@@ -223,8 +223,10 @@ look_glob(struct source *s)
 		/* One look can miss a name that is being changed. */
 		if (f->source == &s->base.reader && !f->place &&
 		    f->file->fd < 0 &&
-		    f->generation + MISSED_LOOKS < s->base.generation)
+		    f->generation + MISSED_LOOKS < s->base.generation) {
+			t->has_let_go = true;
 			reader_forget(f);
+		}
 	}
 	return has_changed;
 }
@@ -360,7 +362,7 @@ files_are_finished(void *arg)
 {
 	struct tailer *t = arg;
 
-	t->has_finished = true;
+	t->has_let_go = true;
 	t->options.on_finished(t->options.arg);
 }
 
@@ -810,13 +812,12 @@ tailer_save(struct tailer *t, struct state_image *image)
 		const struct state_place row = {
 			.source = p->source->reader.name,
 			.path = p->path,
-			.seen = place_seen(p,
-			    image->is_clean || t->has_finished),
+			.seen = place_seen(p, image->is_clean || t->has_let_go),
 		};
 
 		state_image_add_place(image, &row);
 	}
-	t->has_finished = false;
+	t->has_let_go = false;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry)
 		resume_save(f, image);
 }
