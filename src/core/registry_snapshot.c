@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "registry_family.h"
 
@@ -21,16 +22,33 @@ count_cells(const struct registry *r)
 	return n;
 }
 
+/* Of x86-64 and, as a rule, of arm64. */
+#define HUGE_PAGE_BYTES ((size_t)2 * 1024 * 1024)
+
 /*
  * Memory that the system has given already: to be given a page takes thrice as
- * long as to fill it, and the lock need not be held for that.
+ * long as to fill it, and the lock need not be held for that.  Where there is
+ * much it is given in large pages, some of which take a tenth of the time of
+ * the thousands of small ones.
  */
 static uint64_t *
 allocate_cells(size_t n)
 {
-	uint64_t *cells = reallocarray(NULL, n, sizeof(*cells));
-	volatile uint64_t *touched = cells;
+	size_t n_huge = n / (HUGE_PAGE_BYTES / sizeof(uint64_t)) + 1;
+	uint64_t *cells;
+	volatile uint64_t *touched;
 	size_t i;
+
+	if (n_huge > 2 && n_huge < SIZE_MAX / HUGE_PAGE_BYTES) {
+		cells = aligned_alloc(HUGE_PAGE_BYTES,
+		    n_huge * HUGE_PAGE_BYTES);
+		if (cells)
+			(void)madvise(cells, n_huge * HUGE_PAGE_BYTES,
+			    MADV_HUGEPAGE);
+	} else {
+		cells = reallocarray(NULL, n, sizeof(*cells));
+	}
+	touched = cells;
 
 	for (i = 0; cells && i < n; i += 4096 / sizeof(*cells))
 		touched[i] = 0;
