@@ -73,7 +73,7 @@ struct ingest_source {
 	uint32_t lines[N_RESULTS]; /* series */
 	uint32_t read_bytes;
 	uint32_t skipped[LINES_BYTES_N];
-	/* NO_SERIES until there is one. */
+	/* INGEST_NO_SERIES until there is one. */
 	uint32_t last_line;
 	uint32_t json_repairs;
 	uint32_t errors[BOUNDS_FIELDS];

@@ -35,8 +35,7 @@ struct row {
 
 struct tally_plan {
 	struct tally *tally;
-	uint64_t
-	    status_bit; /* of the slot of `status`; 0: no metric is by it */
+	uint64_t status_bit; /* of `status`; 0: no metric is by it */
 	size_t n_statuses; /* rows of a group */
 	size_t n_groups;
 	struct row ***rows; /* by group, then by status; each or NULL */
