@@ -17,13 +17,34 @@ static const char head[] =
     "<title>accesslog_exporter</title><style>"
     "body{font:16px/1.5 system-ui,sans-serif;margin:2em auto;max-width:75em;"
     "padding:0 1em}table{border-collapse:collapse;width:100%}"
-    "th,td{text-align:left;padding:.3em .8em .3em 0;"
-    "border-bottom:1px solid #8884}"
+    "th,td{text-align:left;padding:.3em .8em .3em 0;white-space:nowrap}"
+    "tr{border-bottom:1px solid #8884}"
     ".n{text-align:right;font-variant-numeric:tabular-nums}"
-    "th,td:last-child{white-space:nowrap}"
-    "td:first-child{overflow-wrap:anywhere;min-width:14em}"
-    "</style></head><body>\n<h1>accesslog_exporter</h1>\n"
+    "td:first-child{overflow-wrap:anywhere;white-space:normal;min-width:14em}"
+    "td:nth-child(2){white-space:normal}"
+    /* Where a row has no room it is a block, each cell a line with its name. */
+    "@media(max-width:64em){thead{display:none}tr,td,td.n{display:block;"
+    "text-align:left}tr{padding:.5em 0}td{padding:0}td:empty{display:none}"
+    "td:first-child{font-weight:bold}"
+    "td:not(:first-child):before{display:inline-block;width:9em;opacity:.7}";
+
+static const char head_end[] =
+    "}</style></head><body>\n<h1>accesslog_exporter</h1>\n"
     "<p>Counts the requests in access logs, for Prometheus.</p>\n";
+
+static const struct {
+	const char *title;
+	bool is_number;
+} columns[] = {
+	{ "Log", false },
+	{ "Files", false },
+	{ "Format", false },
+	{ "Requests", true },
+	{ "Unparsed", true },
+	{ "Unread bytes", true },
+	{ "Last request", false },
+};
+#define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 static void
 add_escaped(struct buf *out, struct str text)
@@ -134,7 +155,7 @@ add_list(struct buf *out, const struct registry_snapshot *s, enum metrics_id id,
 		add_escaped(out,
 		    str_of(text.data + prefix, text.len - prefix - 1));
 		if (with_values) {
-			buf_add_char(out, ' ');
+			buf_add(out, STR("&nbsp;"));
 			buf_add_u64(out, cells[0]);
 		}
 	}
@@ -179,18 +200,28 @@ page_render(char *const sources[], size_t n_sources,
 	size_t i;
 
 	buf_add_text(out, head);
+	for (i = 1; i < N_COLUMNS; i++) {
+		buf_add(out, STR("td:nth-child("));
+		buf_add_u64(out, i + 1);
+		buf_add(out, STR("):before{content:\""));
+		buf_add_text(out, columns[i].title);
+		buf_add(out, STR("\"}"));
+	}
+	buf_add_text(out, head_end);
 	buf_add(out, STR("<p><a href=\""));
 	add_escaped(out, str_from(telemetry_path));
 	buf_add(out,
 	    STR("\">Metrics</a> &middot; "
 		"<a href=\"/-/healthy\">healthy</a> &middot; "
 		"<a href=\"/-/ready\">ready</a></p>\n"
-		"<table><thead><tr><th>Log</th><th>Files</th>"
-		"<th>Format</th>"
-		"<th class=\"n\">Requests</th>"
-		"<th class=\"n\">Unparsed</th>"
-		"<th class=\"n\">Unread bytes</th>"
-		"<th>Last request</th></tr></thead><tbody>\n"));
+		"<table><thead><tr>"));
+	for (i = 0; i < N_COLUMNS; i++) {
+		buf_add_text(out,
+		    columns[i].is_number ? "<th class=\"n\">" : "<th>");
+		buf_add_text(out, columns[i].title);
+		buf_add(out, STR("</th>"));
+	}
+	buf_add(out, STR("</tr></thead><tbody>\n"));
 	for (i = 0; i < n_shown; i++)
 		add_source(out, sources[i], snapshot);
 	buf_add(out, STR("</tbody></table>\n"));

@@ -3,6 +3,7 @@
 import contextlib
 import html.parser
 import os
+import re
 import resource
 import shutil
 import socket
@@ -393,6 +394,14 @@ def test_the_page_says_what_it_follows(daemon, log):
     log.write(5)
     daemon.scrape()
     assert_is_the_page(Page(daemon.get("/").body.decode()), log)
+
+
+def test_the_page_names_each_cell_where_a_row_has_no_room(daemon):
+    body = daemon.get("/").body.decode()
+    titles = re.findall(r"<th[^>]*>([^<]+)</th>", body)
+    named = dict(re.findall(r'nth-child\((\d+)\):before\{content:"([^"]*)"\}', body))
+    assert named == {str(i): title for i, title in enumerate(titles, 1) if i > 1}
+    assert len(named) == 6
 
 
 def test_the_page_escapes_file_names(exporter, make_log, logs):
