@@ -11,7 +11,9 @@ from logs import (counts_of_exporter, counts_of_goaccess, counts_of_mawk,
 from processes import BenchError, progress, run_pinned
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCAN_LINES = 2_000_000
+# At 12 million lines a second, starting (9 ms) is one percent of it.
+SCAN_LINES = 8_000_000
+OTHER_LINES = 2_000_000  # in JSON, and packed
 SLICE_LINES = 100_000
 
 OURS = "accesslog_exporter"
@@ -99,23 +101,25 @@ def scanners(exporter, whole, part, in_json, packed, directory):
     if not exporter:
         return found
 
-    def ours(name, log, note="", path=None):
-        return Scanner(name, log, [exporter, "scan", str(path or log.path)],
+    fewer = f"the first {packed.n_lines:,} lines"
+
+    def ours(name, log, note=""):
+        return Scanner(name, log, [exporter, "scan", str(log.path)],
                        counts_of_exporter, note)
 
     return [ours(OURS, whole)] + found + [
-        ours(OURS_IN_JSON, in_json, "the same requests in JSON"),
-        ours(OURS_GZIPPED, whole, "the same from gzip", packed),
+        ours(OURS_IN_JSON, in_json, fewer + " in JSON"),
+        ours(OURS_GZIPPED, packed, fewer + " from gzip"),
         ours(OURS_ON_ALL, whole, "not pinned to one core"),
     ]
 
 
-def pack(log):
-    """The log as gzip -1 makes it, in a file of its own."""
-    path = log.path.with_suffix(".log.gz")
-    with open(path, "wb") as out:
-        subprocess.run(["gzip", "-1c", log.path], stdout=out, check=True)
-    return path
+def packed_log(generator, directory, lines):
+    """A log in gzip's form alone, as gzip -1 makes it."""
+    log = generate_log(generator, directory, lines)
+    subprocess.run(["gzip", "-1", log.path], check=True)
+    log.path = log.path.with_name(log.path.name + ".gz")
+    return log
 
 
 def read_once(path):
@@ -127,11 +131,11 @@ def read_once(path):
 
 def bench_scan(exporter, generator, directory, rounds, core):
     progress(f"scan: generating {SCAN_LINES:,} lines")
+    packed = packed_log(generator, directory, OTHER_LINES)
     whole = generate_log(generator, directory, SCAN_LINES)
     part = generate_log(generator, directory, SLICE_LINES)
-    in_json = generate_log(generator, directory, SCAN_LINES, "nginx_json")
-    packed = pack(whole)
-    paths = [whole.path, part.path, in_json.path, packed]
+    in_json = generate_log(generator, directory, OTHER_LINES, "nginx_json")
+    paths = [log.path for log in (whole, part, in_json, packed)]
     tools = scanners(exporter, whole, part, in_json, packed, directory)
     for path in paths:
         read_once(path)
