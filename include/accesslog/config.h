@@ -59,6 +59,7 @@ struct config_rule {
 	char *regex;
 	char *replacement; /* $1 or ${name}: a group; NULL in drop rules */
 	struct config_place place; /* of the regex */
+	struct config_place field_place;
 };
 
 enum config_normalizer {

@@ -29,6 +29,12 @@ enum fields_kind {
 enum fields_kind fields_kind_of(struct str name);
 
 /*
+ * The field of nginx or Apache that name was meant to be (spelling.h), or NULL;
+ * name itself where it is one.
+ */
+const char *fields_nearest(struct str name);
+
+/*
  * Whether name can be a field: a letter or '_', then letters, digits and '_',
  * at most BOUNDS_LABEL_VALUE_BYTES of them.
  */

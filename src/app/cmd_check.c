@@ -9,6 +9,7 @@
 #include "accesslog/config.h"
 #include "accesslog/endpoint.h"
 #include "accesslog/format.h"
+#include "accesslog/ingest_absent.h"
 #include "accesslog/pattern.h"
 #include "app/config_file.h"
 #include "app/pipeline.h"
@@ -138,6 +139,15 @@ list_files(const struct config *c)
 	return error;
 }
 
+static void
+tell_absent(void *arg, const struct config_error *absent)
+{
+	const char *const *path = arg;
+
+	(void)fprintf(stderr, "%s:%zu:%zu: warning: %s\n", *path, absent->line,
+	    absent->column, absent->text);
+}
+
 /* The rules and metrics: what use of the configuration would find. */
 static int
 check_use(const char *path, const struct config *c)
@@ -152,6 +162,8 @@ check_use(const char *path, const struct config *c)
 	error = pipeline_configure(&p, c, true, &before, &why);
 	if (error == -EINVAL)
 		tell(path, &why);
+	if (!error)
+		ingest_absent_visit(p.ingest, c, tell_absent, &path);
 	pipeline_release(&p);
 	return error;
 }

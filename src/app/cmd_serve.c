@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accesslog/ingest_absent.h"
 #include "app/answers.h"
 #include "app/config_file.h"
 #include "app/events.h"
@@ -130,6 +131,18 @@ add_path(struct serve *s, const struct config_source *source, size_t i_source,
 	return error;
 }
 
+static void
+log_absent(void *arg, const struct config_error *absent)
+{
+	const struct serve *s = arg;
+	char line[sizeof("18446744073709551615")];
+
+	(void)snprintf(line, sizeof(line), "%zu", absent->line);
+	log_event(LOG_WARN, "a field of the configuration is in no format",
+	    "file", s->options->config_file, "line", line, "error",
+	    absent->text, NULL);
+}
+
 /*
  * A configuration is about to be used, the first or another: what can be wrong
  * with it is found, and commit_config() cannot fail.
@@ -163,6 +176,7 @@ prepare_config(struct serve *s, const struct config *config,
 	}
 	s->names_before = names;
 	answers_swap_names(&s->answers, &s->names_before);
+	ingest_absent_visit(s->pipeline.ingest, config, log_absent, s);
 	return 0;
 }
 

@@ -14,6 +14,7 @@ rule_field(struct schema_reader *r, const struct schema_key *key,
 {
 	struct config_rule *rule = target;
 
+	rule->field_place = node->place;
 	return config_name_read_field(r, key, node, &rule->field);
 }
 

@@ -1,32 +1,68 @@
 #include "accesslog/fields.h"
 
+#include "accesslog/spelling.h"
+
 static const struct {
 	const char *name;
 	enum fields_kind kind;
 } known[] = {
 	{ "body_bytes_sent", FIELDS_COUNT },
 	{ "bytes_sent", FIELDS_COUNT },
+	{ "connection", FIELDS_TEXT },
+	{ "host", FIELDS_TEXT },
+	{ "http_host", FIELDS_TEXT },
+	{ "http_referer", FIELDS_TEXT },
+	{ "http_user_agent", FIELDS_TEXT },
+	{ "http_x_forwarded_for", FIELDS_TEXT },
 	{ "msec", FIELDS_TIME },
+	{ "pipe", FIELDS_TEXT },
+	{ "remote_addr", FIELDS_TEXT },
+	{ "remote_user", FIELDS_TEXT },
+	{ "request", FIELDS_TEXT },
+	{ "request_id", FIELDS_TEXT },
 	{ "request_length", FIELDS_COUNT },
+	{ "request_method", FIELDS_TEXT },
 	{ "request_time", FIELDS_SECONDS },
+	{ "request_uri", FIELDS_TEXT },
+	{ "scheme", FIELDS_TEXT },
+	{ "server_name", FIELDS_TEXT },
+	{ "server_port", FIELDS_TEXT },
+	{ "server_protocol", FIELDS_TEXT },
 	{ "status", FIELDS_STATUS },
 	{ "time_iso8601", FIELDS_TIME },
 	{ "time_local", FIELDS_TIME },
+	{ "upstream_addr", FIELDS_TEXT },
+	{ "upstream_cache_status", FIELDS_TEXT },
 	{ "upstream_connect_time", FIELDS_SECONDS_LIST },
 	{ "upstream_header_time", FIELDS_SECONDS_LIST },
 	{ "upstream_response_time", FIELDS_SECONDS_LIST },
+	{ "upstream_status", FIELDS_TEXT },
+	{ "uri", FIELDS_TEXT },
 };
+
+#define N_KNOWN (sizeof(known) / sizeof(known[0]))
 
 enum fields_kind
 fields_kind_of(struct str name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+	for (i = 0; i < N_KNOWN; i++) {
 		if (str_equal(name, str_from(known[i].name)))
 			return known[i].kind;
 	}
 	return FIELDS_TEXT;
+}
+
+const char *
+fields_nearest(struct str name)
+{
+	const char *names[N_KNOWN];
+	size_t i;
+
+	for (i = 0; i < N_KNOWN; i++)
+		names[i] = known[i].name;
+	return spelling_nearest(name, names, N_KNOWN);
 }
 
 static bool

@@ -145,3 +145,18 @@ def test_a_wrong_command_line_is_answered(arguments, expected):
     assert (result.returncode, result.stdout) == (2, b"")
     (line,) = result.stderr.decode().splitlines()
     assert expected in line
+
+
+def test_a_field_that_no_line_can_have_is_a_warning(config, tmp_path):
+    path = config(
+        f"sources:\n- paths: {tmp_path}/a.log\n  format: combined\n"
+        "metrics:\n- name: x_total\n  type: counter\n  help: x\n"
+        "  labels: [{name: agent, from: http_user_agnt}]\n"
+    )
+    result = support.run("check", path)
+    assert result.returncode == 0
+    assert result.stderr.decode() == (
+        f"{path}:8:32: warning: no format of a source has the field http_user_agnt, "
+        "which stays empty; write http_user_agent, or a format that has it\n"
+    )
+    assert b"a.log" in result.stdout

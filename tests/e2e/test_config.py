@@ -1079,6 +1079,22 @@ def test_a_broken_file_keeps_the_one_before(serve, log, how, broken, place):
     assert metrics.value("accesslog_exporter_config_last_reload_successful") == 1
 
 
+def test_a_field_that_no_line_can_have_is_logged_at_start_and_reload(serve, log):
+    metric = "metrics: [{{ name: n_total, labels: [{{ name: agent, from: {} }}] }}]\n"
+    source = f"name: s, paths: {log.path}, format: combined"
+    served = serve(plain(source, rest=metric.format("http_user_agnt")))
+    message = "a field of the configuration is in no format"
+    (entry,) = served.daemon.logged(message)
+    assert (entry["level"], entry["file"]) == ("warn", str(served.path))
+    text = served.path.read_text().splitlines()
+    assert "http_user_agnt" in text[int(entry["line"]) - 1]
+    assert "write http_user_agent" in entry["error"]
+    served.reload("SIGHUP", plain(source, rest=metric.format("http_user_agent")))
+    assert len(served.daemon.logged(message)) == 1
+    served.reload("SIGHUP", plain(source, rest=metric.format("http_refere")))
+    assert "write http_referer" in served.daemon.logged(message)[1]["error"]
+
+
 def test_without_the_lifecycle_there_is_no_such_page(exporter, log, tmp_path):
     path = tmp_path / "accesslog.yml"
     path.write_text(plain(f"name: s, paths: {log.path}"))
