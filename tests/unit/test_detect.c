@@ -48,6 +48,8 @@ static const struct {
 	{ "nginx_timed", COMBINED " 0.3 0.1, 0.1 0.1 : " },
 	{ "apache_timed", APACHE_TIMED },
 	{ "apache_timed", COMBINED " -" },
+	{ "combinedio", COMBINED " 512 845" },
+	{ "combinedio", COMBINED " 0 0" },
 	{ "nginx_ingress",
 	    "192.0.2.10 - - [20/Nov/2026:15:40:00 +0000] \"GET /api HTTP/1.1\" 200 612 \"-\" \"curl/8.5.0\" 78 0.005 [default-shop-80] [] 10.42.0.7:8080 612 0.004 200 7b41c2d84a23b4f3f3dd1e0a3d2f9a55" },
 	{ "nginx_ingress",
@@ -267,6 +269,25 @@ combined_with_a_number_is_apache_timed(void **state)
 	assert_choice(f,
 	    COMBINED " 12060\n" COMBINED " 12355\n" COMBINED " 9\n",
 	    "apache_timed", true);
+}
+
+/* nginx' times have a fraction, and one integer of several is no %D. */
+static void
+integers_are_not_taken_for_times_where_they_may_be_bytes(void **state)
+{
+	struct fixture *f = *state;
+
+	/* %I %O %D; $request_length $request_time, $upstream_response_time */
+	assert_choice(f, COMBINED " 512 845 90", "combinedio", false);
+	assert_choice(f, COMBINED " 512 845 90 7", "combinedio", false);
+	assert_choice(f, COMBINED " 512 0.123", "combined", false);
+	assert_choice(f, COMBINED " 512 0.123 0.100", "combined", false);
+	assert_choice(f, COMBINED " 512 - -", "combinedio", false);
+	assert_choice(f, COMBINED " 0 0 0\n" COMBINED " 0 5 7\n", "combinedio",
+	    false);
+	/* One among good ones is only that. */
+	assert_choice(f, NGINX_TIMED "\n" COMBINED " 1 - -\n" NGINX_TIMED "\n",
+	    "nginx_timed", true);
 }
 
 static void
@@ -557,6 +578,7 @@ main(void)
 		TEST(many_lines_of_a_format_are_recognised),
 		TEST(an_extra_column_is_no_other_format),
 		TEST(combined_with_a_number_is_apache_timed),
+		TEST(integers_are_not_taken_for_times_where_they_may_be_bytes),
 		TEST(numbers_that_are_none_are_not_taken_for_times),
 		TEST(junk_is_no_format),
 		TEST(json_is_recognised_by_the_fields_it_has),

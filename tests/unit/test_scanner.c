@@ -115,6 +115,9 @@ static const struct {
 	{ "apache_timed", COMBINED " 1234", true },
 	{ "apache_timed", COMBINED " -", true },
 	{ "apache_timed", COMBINED " 1234x", false },
+	{ "combinedio", COMBINED " 1234 567", true },
+	{ "combinedio", COMBINED " 1234 -", true },
+	{ "combinedio", COMBINED " 1234 5.7", false },
 	{ "envoy",
 	    "[x] \"GET / HTTP/1.1\" 200 - 0 12 3 - \"-\" \"a\" \"b\" \"c\" "
 	    "\"10.0.0.1:80\"",
