@@ -322,6 +322,9 @@ decode_into(struct parser *p, const struct number *n)
 
 	if (!e->text[slot].data)
 		return;
+	/* No answer: Envoy and most of JSON say so in one digit. */
+	if (n->kind == FIELDS_STATUS && str_equal(e->text[slot], STR("0")))
+		e->text[slot] = STR("000");
 	switch (decode(e->text[slot], n->kind,
 	    p->json ? parser_json_shift(p->json, slot) : n->shift,
 	    &e->number[slot])) {

@@ -300,6 +300,7 @@ numbers_are_decoded_and_bad_ones_are_errors_of_their_field(void **state)
 	} cases[] = {
 		{ "status", "200", "200", false },
 		{ "status", "000", "0", false },
+		{ "status", "00", NULL, true },
 		{ "status", "999", "999", false },
 		{ "status", "-", NULL, false },
 		{ "status", "20", NULL, true },
@@ -375,6 +376,24 @@ numbers_are_decoded_and_bad_ones_are_errors_of_their_field(void **state)
 		reader_release(&r);
 		buf_release(&b);
 	}
+}
+
+/* As Envoy writes that there was no answer. */
+static void
+a_status_of_0_is_000(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	reader_init(&r, "envoy", "status response_flags");
+	assert_int_equal(parse(&r,
+			     "[2026-11-20T15:40:00.310Z] \"GET / HTTP/2\" 0 DC "
+			     "154 0 226 - \"-\" \"x\" \"-\" \"a\" \"-\""),
+	    PARSER_PARSED);
+	assert_str(r.entry->text[0], STR("000"));
+	assert_str(r.entry->text[1], STR("DC"));
+	assert_int_equal(r.entry->errors, 0);
+	reader_release(&r);
 }
 
 static void
@@ -1019,6 +1038,7 @@ main(void)
 		cmocka_unit_test(a_full_set_of_fields_leaves_no_room_to_derive),
 		cmocka_unit_test(
 		    numbers_are_decoded_and_bad_ones_are_errors_of_their_field),
+		cmocka_unit_test(a_status_of_0_is_000),
 		cmocka_unit_test(units_are_turned_into_seconds),
 		cmocka_unit_test(
 		    an_unquoted_list_as_the_last_column_is_read_whole),
