@@ -29,6 +29,7 @@ static const struct {
 	    SHAPE_MAY_BE_EMPTY | SHAPE_NOT_AT_LIST },
 	{ "@*+(?:(?:,| :) @*+)*+(?![^ ])", SHAPE_TO_STOP,
 	    SHAPE_MAY_BE_EMPTY | SHAPE_NOT_AT_LIST | SHAPE_AT_SPACE },
+	{ "(?![0-9])@++", SHAPE_TO_STOP, SHAPE_NOT_FROM_DIGIT },
 	{ "(?:\\[[^\\] ]*+\\]|@*+)", SHAPE_TO_STOP,
 	    SHAPE_MAY_BE_EMPTY | SHAPE_NOT_IN_BRACKETS },
 };

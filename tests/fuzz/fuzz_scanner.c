@@ -38,7 +38,7 @@ static const char *const formats[] = { "common", "combined", "vhost_combined",
 	"%h %l %u %t \"%r\" %>s %b %{ms}T %{X-Forwarded-For}i",
 	"%a %{X-Request-Id}o [%{%d/%b/%Y:%T %z}t] %m %U%q %H %>s %B %T",
 	"%{CLIENT:remote_addr} %{STATUS:status}\\\\%{QUOTED:request}\\\\x",
-	"combinedio" };
+	"combinedio", "istio" };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 

@@ -122,6 +122,14 @@ static const struct {
 	    "[x] \"GET / HTTP/1.1\" 200 - 0 12 3 - \"-\" \"a\" \"b\" \"c\" "
 	    "\"10.0.0.1:80\"",
 	    true },
+	{ "envoy",
+	    "[x] \"GET / HTTP/1.1\" 200 7 0 12 3 - \"-\" \"a\" \"b\" \"c\" "
+	    "\"10.0.0.1:80\"",
+	    false },
+	{ "istio",
+	    "[x] \"GET / HTTP/1.1\" 200 - via_upstream - \"-\" 0 12 3 - \"-\" "
+	    "\"a\" \"b\" \"c\" \"10.0.0.1:80\" in - - 10.0.0.2:9 - default",
+	    true },
 	{ NGINX, NGINX_LINE "0.001 10.0.0.1:80 7", true },
 	{ NGINX, NGINX_LINE "- - 7", true },
 	{ NGINX, NGINX_LINE "0.001 10.0.0.1:80, 10.0.0.2:80 7", false },
