@@ -478,8 +478,8 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	case IS_ARGS:
 		buf_add_text(out, "\\??+");
 		return;
-	case PORT:
-		buf_add_text(out, "%{PORT}");
+	case PORT: /* of a unix-domain socket there is none */
+		buf_add_text(out, "(?:-|[0-9]*+)");
 		return;
 	case SECONDS_LIST:
 		if (end == ' ' && !p->in_quotes) {

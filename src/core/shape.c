@@ -21,6 +21,7 @@ static const struct {
 	{ "(?:@*+(?:\\\\.&*+)*+(?=\")|.*?)", SHAPE_TO_STOP_UNESCAPED,
 	    SHAPE_MAY_BE_EMPTY | SHAPE_AT_QUOTE },
 	{ "(?:-|[0-9]++)", SHAPE_PAST_DIGITS_OR_DASH, 0 },
+	{ "(?:-|[0-9]*+)", SHAPE_PAST_DIGITS_OR_DASH, SHAPE_MAY_BE_EMPTY },
 	{ "(?:-|[0-9]++)(?![^ ])", SHAPE_PAST_DIGITS_OR_DASH, SHAPE_AT_SPACE },
 	{ "[0-9]++", SHAPE_PAST_DIGITS, 0 },
 	{ "@*+(?:, ?@++)*+", SHAPE_TO_STOP,

@@ -120,6 +120,24 @@ delimiters_of_all_kinds_end_a_value(void **state)
 	    "request_time=0.1; upstream_connect_time=0.3; status=502");
 }
 
+/* A client of a unix-domain socket has none. */
+static void
+a_port_may_be_missing(void **state)
+{
+	(void)state;
+	formats_check("$remote_addr:$remote_port $status", "unix:: 200",
+	    "remote_addr=unix:; remote_port=; status=200");
+	formats_check("$remote_addr:$remote_port $status", "::1:4711 200",
+	    "remote_addr=::1; remote_port=4711; status=200");
+	formats_check("$server_name:$server_port $status", "a.example: 200",
+	    "server_name=a.example; server_port=; status=200");
+	formats_check("$remote_port $status", "- 200",
+	    "remote_port=-; status=200");
+	formats_check("$status $remote_port", "200 ",
+	    "status=200; remote_port=");
+	formats_check("$remote_port $status", "http 200", "unparsed");
+}
+
 /* What is known of the next columns tells where a text ends. */
 static void
 a_text_may_hold_its_delimiter_before_a_number(void **state)
@@ -332,6 +350,7 @@ main(void)
 		cmocka_unit_test(braces_and_letter_case_make_no_other_name),
 		cmocka_unit_test(variables_without_a_separator_are_told_apart),
 		cmocka_unit_test(delimiters_of_all_kinds_end_a_value),
+		cmocka_unit_test(a_port_may_be_missing),
 		cmocka_unit_test(a_text_may_hold_its_delimiter_before_a_number),
 		cmocka_unit_test(a_path_may_hold_spaces_before_its_protocol),
 		cmocka_unit_test(parts_of_a_quoted_request_are_fields),

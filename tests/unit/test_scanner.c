@@ -134,6 +134,10 @@ static const struct {
 	{ NGINX, NGINX_LINE "- - 7", true },
 	{ NGINX, NGINX_LINE "0.001 10.0.0.1:80, 10.0.0.2:80 7", false },
 	{ NGINX, NGINX_LINE "0.001 10.0.0.1:80 : 10.0.0.2:80 7", false },
+	{ "$server_name:$server_port $status", "a.example:443 200", true },
+	{ "$server_name:$server_port $status", "a.example: 200", true },
+	{ "$server_name:$server_port $status", "a.example:- 200", true },
+	{ "$server_name:$server_port $status", "a.example:-1 200", false },
 	/* In quotes a value ends before a quote at the latest. */
 	{ "\"$host|$uri\" $status", "\"a\\|b\\\"c|/d\" 200", true },
 	{ "\"$host|$uri\" $status", "\"a\"|/d\" 200", false },
