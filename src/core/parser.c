@@ -106,10 +106,8 @@ plan_number(struct parser *p, size_t slot)
 	n->min_digits = SIZE_MAX; /* none does */
 	if (p->json)
 		return;
-	/* A status has no unit: 200 is 200. */
-	if (n->kind != FIELDS_STATUS)
-		n->shift = pattern_shift(p->pattern, slot);
-	if (n->kind == FIELDS_COUNT && !n->shift) {
+	n->shift = pattern_shift(p->pattern, slot);
+	if (n->kind == FIELDS_COUNT) {
 		n->min_digits = 1;
 		n->more_digits = DECIMAL_QUICK_DIGITS - 1;
 	} else if (n->kind == FIELDS_STATUS) {

@@ -135,9 +135,16 @@ static void
 a_unit_is_kept_as_a_power_of_ten(void **state)
 {
 	(void)state;
-	check(S "%{PORT:t:s}", S_ITEMS " | <t /[0-9]++/ >");
+	check(S "%{PORT:request_time:s}",
+	    S_ITEMS " | <request_time /[0-9]++/ >");
+	check(S "%{PORT:request_time:ms}",
+	    S_ITEMS " | <request_time:3 /[0-9]++/ >");
+	check(S "%{PORT:request_time:us}",
+	    S_ITEMS " | <request_time:6 /[0-9]++/ >");
+	/* Of text, for metrics that have it as their value. */
 	check(S "%{PORT:t:ms}", S_ITEMS " | <t:3 /[0-9]++/ >");
-	check(S "%{PORT:t:us}", S_ITEMS " | <t:6 /[0-9]++/ >");
+	check(S "%{PORT:upstream_response_time:ns}",
+	    S_ITEMS " | <upstream_response_time:9 /[0-9]++/ >");
 }
 
 static void
@@ -388,6 +395,12 @@ what_is_wrong_is_said_with_its_column(void **state)
 		{ S "%{PORT:t:m}", 17, "\"m\" is not a unit" },
 		{ S "%{PORT:t:}", 17, "\"\" is not a unit" },
 		{ S "%{PORT:t:us:x}", 17, "\"us:x\" is not a unit" },
+		{ S "%{PORT:request_time:sec}", 17,
+		    "\"sec\" is not a unit; write s, ms, us or ns" },
+		{ "ab %{PORT:status:ms}", 4,
+		    "status is not a time and has no unit; leave \":ms\" out" },
+		{ S "%{PORT:bytes_sent:s}", 17, "leave \":s\" out" },
+		{ S "%{PORT:msec:ms}", 17, "leave \":ms\" out" },
 
 		{ S "*", 17, "cannot be repeated" },
 		{ S "+", 17, "cannot be repeated" },
