@@ -70,6 +70,13 @@ durations_are_seconds_whatever_their_unit(void **state)
 	formats_check("%T %D %>s", "1 1500000 200",
 	    "request_time=1.5; status=200");
 	formats_check("%>s %D", "200 -", "status=200; request_time none");
+	/* To the first byte of the answer, to the last one of the request. */
+	formats_check("%>s %^FB %^FU %D", "200 1500 20 2000",
+	    "status=200; first_byte_time=0.0015; upload_time=0.00002; "
+	    "request_time=0.002");
+	formats_check("%>s %^FB %b", "200 - 5",
+	    "status=200; first_byte_time none; body_bytes_sent=5");
+	formats_check("%>s %^FB", "200 x", "status=200; first_byte_time error");
 	formats_check("%>s %D", "200 0.5", "status=200; request_time error");
 }
 
@@ -186,6 +193,9 @@ what_is_wrong_is_said_with_its_column(void **state)
 	formats_refuse("%>s %{x}p", 5, "%{remote}p");
 	formats_refuse("%>s %{x}h", 5, "write it without");
 	formats_refuse("%>s %^tx", 5, "%^tx is no directive");
+	formats_refuse("%>s %^FX", 5, "%^FX is no directive");
+	formats_refuse("%>s %^F", 5, "%^F is no directive");
+	formats_refuse("%>s %{ms}^FB", 5, "%^FB does not take \"{ms}\"");
 	formats_refuse("LogFormat combined", 11, "without a string");
 	formats_refuse("LogFormat \"%>s", 11, "a quote that is not closed");
 	formats_refuse("LogFormat \"%>s\" a b", 19, "text after the name");
