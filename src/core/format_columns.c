@@ -675,6 +675,17 @@ add_next_look(struct buf *out, const struct format_columns *c, size_t i)
 	return n_looks > 0;
 }
 
+/* Bytes of text up to one that may end it, which are not for giving back. */
+static void
+add_bytes_before(struct buf *out, const struct place *p)
+{
+	buf_add_text(out, "[^");
+	add_escaped(out, p->end);
+	if (p->next_shape == IS_ARGS)
+		buf_add_char(out, '?');
+	buf_add_text(out, p->in_quotes ? "\"\\\\]*+" : "]*+");
+}
+
 /*
  * Text with its delimiter in it, where it is known what comes next:
  * [^d]*+(?:d(?!elimiter next)[^d]*+)*+(?=delimiter next)|
@@ -682,46 +693,81 @@ add_next_look(struct buf *out, const struct format_columns *c, size_t i)
 static void
 add_text_before(struct buf *out, const struct place *p, struct str next)
 {
-	struct buf class;
-
-	buf_init(&class, 32);
-	buf_add_text(&class, "[^");
-	add_escaped(&class, p->next.data[0]);
-	buf_add_text(&class, p->in_quotes ? "\"\\\\]*+" : "]*+");
-	buf_add(out, buf_str(&class));
-	buf_add_text(out, p->in_quotes ? "(?:(?:\\\\.|" : "(?:");
-	add_escaped(out, p->next.data[0]);
+	add_bytes_before(out, p);
+	buf_add_text(out, p->in_quotes ? "(?:(?:\\\\.|" : "(?:(?:");
+	add_escaped(out, p->end);
 	buf_add_text(out, "(?!");
 	buf_add(out, next);
-	buf_add_text(out, p->in_quotes ? "))" : ")");
-	buf_add(out, buf_str(&class));
+	buf_add_text(out, "))");
+	add_bytes_before(out, p);
 	buf_add_text(out, ")*+(?=");
-	add_escaped(out, p->next.data[0]);
+	if (p->next_shape == IS_ARGS)
+		buf_add_text(out, "\\?|");
+	add_escaped(out, p->end);
 	buf_add(out, next);
 	buf_add_text(out, ")|");
-	buf_release(&class);
 }
 
-/* Returns whether it began an alternative, of which the other is to follow. */
+/* Values that may hold what separates the columns. */
 static bool
+is_text(const struct place *p)
+{
+	switch (p->shape) {
+	case TEXT:
+	case URI:
+	case ARGS:
+		return true;
+	case WORD:
+		return str_starts_with(p->name, STR("http_"));
+	case USER:
+	case ADDRESS:
+	case HOST:
+	case LIST:
+	case STATUS:
+	case COUNT:
+	case SECONDS:
+	case SECONDS_LIST:
+	case TIME_LOCAL:
+	case SCHEME:
+	case IS_ARGS:
+	case FLAG:
+	case PORT:
+		break;
+	}
+	return false;
+}
+
+/*
+ * What piece i is where its end is known; the expression without that is to
+ * follow, as the other of two alternatives.
+ *
+ * ret_is_known  whether it is, and out has the first one
+ */
+static int
 add_known_end(struct buf *out, const struct format_columns *c, size_t i,
-    const struct place *p)
+    const struct place *p, bool *ret_is_known)
 {
 	struct buf next;
-	bool is_known;
+	int error;
 
-	if ((p->shape != TEXT && p->shape != URI && p->shape != ARGS) ||
-	    p->is_last || p->is_before_field ||
-	    (p->in_quotes && p->next.data[0] == '"'))
-		return false;
+	*ret_is_known = false;
+	if (!is_text(p) || !p->next.len || (p->in_quotes && p->end == '"'))
+		return 0;
+	/* A path and what follows its question mark are one text. */
+	while (i + 2 < c->n_pieces && p->next_shape == IS_ARGS &&
+	    c->pieces[i + 1].is_field)
+		i++;
+	if (c->pieces[i + 1].is_field)
+		return 0;
 	buf_init(&next, BOUNDS_FORMAT_BYTES);
-	is_known = add_next_look(&next, c, i) && !buf_status(&next);
-	if (is_known) {
+	*ret_is_known = add_next_look(&next, c, i);
+	error = buf_status(&next);
+	if (!error && *ret_is_known) {
 		buf_add_text(out, "(?:");
 		add_text_before(out, p, buf_str(&next));
 	}
 	buf_release(&next);
-	return is_known;
+	return error;
 }
 
 static int
@@ -735,11 +781,12 @@ build_field(struct format_columns *c, struct format_build *b, size_t i,
 	int error;
 
 	buf_init(&expression, 16 * BOUNDS_FORMAT_BYTES + 1024);
-	is_alternative = add_known_end(&expression, c, i, &p);
+	error = add_known_end(&expression, c, i, &p, &is_alternative);
 	add_expression(&expression, &p, piece->is_integer, c->may_be_empty);
 	if (is_alternative)
 		buf_add_char(&expression, ')');
-	error = buf_status(&expression);
+	if (!error)
+		error = buf_status(&expression);
 	if (!error)
 		error = format_build_open(b, !piece->is_uncaptured,
 		    piece->shift, piece->column,

@@ -103,6 +103,29 @@ times_are_read_in_the_formats_that_people_write(void **state)
 	    "time=25/Dec/2019 08:06:42; time_fraction=123; status=200");
 }
 
+/* As Apache's manual writes what is the same as %r. */
+static void
+a_decoded_path_may_hold_spaces(void **state)
+{
+	(void)state;
+	formats_check("\"%m %U%q %H\" %>s", "\"GET /a b?c=d e HTTP/1.1\" 200",
+	    "request_method=GET; uri=/a b; is_args=?; args=c=d e; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("\"%m %U%q %H\" %>s", "\"GET /a b HTTP/1.1\" 200",
+	    "request_method=GET; uri=/a b; is_args=; args=; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("\"%m %U%q %H\" %>s", "\"GET /a?b HTTP/1.1\" 200",
+	    "request_method=GET; uri=/a; is_args=?; args=b; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("%m %U%q %>s %b", "GET /a 404 b 404 5",
+	    "request_method=GET; uri=/a 404 b; is_args=; args=; status=404; "
+	    "body_bytes_sent=5");
+	/* Of a request that is none. */
+	formats_check("\"%m %U%q %H\" %>s", "\"- - -\" 400",
+	    "request_method=-; uri=-; is_args=; args=; server_protocol=-; "
+	    "status=400");
+}
+
 static void
 modifiers_choose_between_statuses_and_are_else_ignored(void **state)
 {
@@ -232,6 +255,7 @@ main(void)
 		cmocka_unit_test(durations_are_seconds_whatever_their_unit),
 		cmocka_unit_test(
 		    times_are_read_in_the_formats_that_people_write),
+		cmocka_unit_test(a_decoded_path_may_hold_spaces),
 		cmocka_unit_test(
 		    modifiers_choose_between_statuses_and_are_else_ignored),
 		cmocka_unit_test(directives_have_nginx_names),

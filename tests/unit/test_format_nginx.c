@@ -172,6 +172,9 @@ a_text_may_hold_its_delimiter_before_a_number(void **state)
 	    "body_bytes_sent=612");
 	formats_check("$request_uri;$status;$pipe", "/a;b;c;200;.",
 	    "request_uri=/a;b;c; status=200; pipe=.");
+	formats_check("$http_x_team $status $body_bytes_sent",
+	    "web 2 and more 200 612",
+	    "http_x_team=web 2 and more; status=200; body_bytes_sent=612");
 	/* Where nothing is known of them, the first one ends it. */
 	formats_check("$status;$http_user_agent;$request_id", "200;a;b;c",
 	    "status=200; http_user_agent=a; request_id=b");
@@ -339,6 +342,7 @@ each_allocation_failure_is_reported_and_leaks_nothing(void **state)
 	(void)state;
 	formats_check_allocations(COMBINED);
 	formats_check_allocations("'$status' '$a|$b|$c|$d'");
+	formats_check_allocations("$uri$is_args$args;$status;$request_time");
 }
 
 int
