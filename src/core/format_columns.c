@@ -436,28 +436,27 @@ add_undelimited(struct buf *out, const struct place *p)
 		buf_add_text(out, p->in_quotes ? ".*?" : "[^ ]*?");
 }
 
-static void
-add_expression(struct buf *out, const struct place *p, bool is_integer,
+/*
+ * Numbers, and what else is told by its own bytes and not by its delimiter
+ * alone.  Returns whether it is one of these.
+ */
+static bool
+add_narrow(struct buf *out, const struct place *p, bool is_integer,
     bool may_be_empty)
 {
 	char end = p->end;
-	bool is_quoted = p->in_quotes && end == '"';
 
-	if (p->is_before_field) {
-		add_undelimited(out, p);
-		return;
-	}
 	switch (p->shape) {
 	case STATUS:
 		/* Of the words of a user agent it is the one that is three. */
 		buf_add_text(out,
 		    p->is_after_text ? "(?:-|[0-9]{3})(?![^ ])" : "%{STATUS}");
-		return;
+		return true;
 	case COUNT:
 	case SECONDS:
 		if (is_integer && end == ' ') {
 			buf_add_text(out, "%{INTEGER}");
-			return;
+			return true;
 		}
 		add_class(out, p,
 		    p->is_last && end != ' '         ? "\" "
@@ -465,26 +464,26 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 						     : "\"");
 		buf_add_text(out,
 		    may_be_empty && p->shape == SECONDS ? "]*+" : "]++");
-		return;
+		return true;
 	case TIME_LOCAL:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{HTTPDATE}");
-			return;
+			return true;
 		}
 		break;
 	case FLAG:
 		buf_add_char(out, '.');
-		return;
+		return true;
 	case IS_ARGS:
 		buf_add_text(out, "\\??+");
-		return;
+		return true;
 	case PORT: /* of a unix-domain socket there is none */
 		buf_add_text(out, "(?:-|[0-9]*+)");
-		return;
+		return true;
 	case SECONDS_LIST:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{SECONDS_LIST}");
-			return;
+			return true;
 		}
 		break;
 	case WORD:
@@ -498,10 +497,15 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	case URI:
 		break;
 	}
-	if (is_quoted) {
-		buf_add_text(out, "%{QUOTED}");
-		return;
-	}
+	return false;
+}
+
+/* What reaches up to its delimiter, where that is not the closing quote. */
+static void
+add_delimited(struct buf *out, const struct place *p)
+{
+	char end = p->end;
+
 	switch (p->shape) {
 	case TEXT:
 		add_text(out, p);
@@ -549,6 +553,20 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 		break;
 	}
 	add_word(out, p, "");
+}
+
+static void
+add_expression(struct buf *out, const struct place *p, bool is_integer,
+    bool may_be_empty)
+{
+	if (p->is_before_field) {
+		add_undelimited(out, p);
+	} else if (!add_narrow(out, p, is_integer, may_be_empty)) {
+		if (p->in_quotes && p->end == '"')
+			buf_add_text(out, "%{QUOTED}");
+		else
+			add_delimited(out, p);
+	}
 }
 
 static enum shape
