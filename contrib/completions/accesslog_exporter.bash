@@ -4,9 +4,9 @@
 
 _accesslog_exporter() {
 	local cur=${COMP_WORDS[COMP_CWORD]} option='' choices=''
-	local formats='apache_json apache_timed caddy_json combined common envoy
-	    envoy_json haproxy_http lighttpd nginx_ingress nginx_json
-	    nginx_timed traefik_clf traefik_json vhost_combined'
+	local formats='apache_json apache_timed caddy_json combined
+	    combinedio common envoy envoy_json haproxy_http istio
+	    lighttpd nginx_ingress nginx_json nginx_timed traefik_clf traefik_json vhost_combined'
 
 	# bash divides --format=comb at the "=".
 	if [[ $cur == = ]]; then

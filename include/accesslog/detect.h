@@ -3,8 +3,9 @@
  *
  * Each line gives each format points: 3 where the format describes the whole
  * line and every value in it, 2 where all its fields fit and more follows, 1
- * where only the core fits.  The most points win; among equals the format with
- * the most values found.
+ * where only the core fits, or where a number would be a time by its place
+ * alone and could be bytes as well.  The most points win; among equals the
+ * format with the most values found.
  * So an extra column costs nothing, and `common` does not win over `combined`
  * because every combined line begins like a common one.
  */

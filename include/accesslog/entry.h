@@ -2,7 +2,8 @@
  * One parsed line: a value for each field in use, as slices into the line,
  * and the numbers decoded from them.  Nothing is owned; it lives as long as
  * the line.  Texts of JSON that had escapes lie in the parser instead, as the
- * entry itself does, until it reads its next line.
+ * entry itself does, until it reads its next line.  The text of a status of 0
+ * is 000, wherever it came from.
  */
 #ifndef ACCESSLOG_ENTRY_H
 #define ACCESSLOG_ENTRY_H

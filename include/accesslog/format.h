@@ -9,7 +9,7 @@
  *	%{COMBINED} %{SECONDS:urt}       grok: a regular expression in which
  *	                                 %{NAME} stands for an expression of
  *	                                 patterns/, and %{NAME:field} captures
- *	%{NUMBER:request_time:us}        the unit, where it is not seconds
+ *	%{NUMBER:request_time:us}        the unit of a time; else it is seconds
  *	regex:(?<status>[0-9]+) .*       a regular expression and nothing else
  *	json                             lines of JSON (format_json.h)
  *

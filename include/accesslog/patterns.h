@@ -34,8 +34,8 @@ const struct patterns_row *patterns_find(struct str name);
 
 /*
  * Returns the row that a mistyped name was meant to be (spelling.h), or NULL;
- * also NULL where it is the beginning of several, so that all of them may have
- * been meant.  Upper and lower case are the same.
+ * also NULL where it is the beginning of several and of none all but a letter,
+ * so that all of them may have been meant.  Upper and lower case are the same.
  *
  * in_expression  of those that %{NAME} can stand for; else of the formats
  */

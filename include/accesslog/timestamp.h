@@ -3,7 +3,8 @@
  * locale, a time zone database or a clock.
  *
  *	25/Dec/2019:08:06:42 +0300     time_local, Apache's %t
- *	2019-12-25T08:06:42+03:00      time_iso8601; also Z, and a fraction
+ *	2019-12-25T08:06:42+03:00      time_iso8601; also Z, a blank for the T,
+ *	                               and a fraction after a point or comma
  *	1577250402.123                 msec, Apache's %{sec}t
  *
  * Leap second 60 counts as the first second of the next minute (POSIX).

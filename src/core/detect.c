@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "accesslog/bounds.h"
 #include "accesslog/entry.h"
@@ -12,6 +13,8 @@
 struct candidate {
 	struct parser *parser; /* of all fields, to the end of the line */
 	size_t n_fields;
+	size_t time_slot; /* of request_time; BOUNDS_FIELDS: none, or by name */
+	bool has_time_unit;
 	size_t points;
 	size_t n_values; /* found in all lines together */
 	size_t n_fit;
@@ -30,9 +33,19 @@ candidate_init(struct candidate *c, const struct format *format,
 	struct fields all = { 0 };
 	size_t i;
 
+	c->time_slot = BOUNDS_FIELDS;
 	for (i = 0; i < format->n_items; i++) {
-		if (format->items[i].kind == FORMAT_OPEN)
-			(void)fields_add(&all, format->items[i].text);
+		const struct format_item *item = &format->items[i];
+		size_t slot;
+
+		if (item->kind != FORMAT_OPEN)
+			continue;
+		slot = fields_add(&all, item->text);
+		if (format->kind == FORMAT_TEXT &&
+		    fields_kind_of(item->text) == FIELDS_SECONDS) {
+			c->time_slot = slot;
+			c->has_time_unit = item->shift > 0;
+		}
 	}
 	c->n_fields = all.n;
 	return parser_create(format, &all, true, &c->parser, reterr);
@@ -78,20 +91,47 @@ detect_destroy(struct detect *d)
 	free(d);
 }
 
+/*
+ * Whether a number is a time by its place alone, and could be bytes as well:
+ * an integer where seconds have a fraction, or where the format ends and
+ * another number follows.
+ */
+static bool
+is_time_doubtful(const struct candidate *c, const struct entry *e,
+    struct str line)
+{
+	struct str time, rest;
+
+	if (c->time_slot == BOUNDS_FIELDS ||
+	    !(e->has_number & ENTRY_BIT(c->time_slot)))
+		return false;
+	time = e->text[c->time_slot];
+	if (memchr(time.data, '.', time.len))
+		return false;
+	if (!c->has_time_unit)
+		return true;
+	rest = str_after(line, (size_t)(time.data + time.len - line.data));
+	return c->time_slot + 1 == c->n_fields && rest.len > 1 &&
+	    rest.data[0] == ' ' &&
+	    (rest.data[1] == '-' ||
+		(rest.data[1] >= '0' && rest.data[1] <= '9'));
+}
+
 static void
 judge(struct candidate *c, struct str line)
 {
 	const struct entry *entry;
-	bool whole;
+	bool whole, doubtful;
 	size_t i;
 
 	if (parser_parse(c->parser, line, &entry, &whole) != PARSER_PARSED)
 		return;
 	/* Any word fits where a number may stand; it must be one. */
-	whole = whole && !entry->errors;
+	doubtful = entry->errors || is_time_doubtful(c, entry, line);
+	whole = whole && !doubtful;
 	c->n_fit++;
 	c->n_whole += whole;
-	c->points += whole ? 3 : entry->errors ? 1 : 2;
+	c->points += whole ? 3 : doubtful ? 1 : 2;
 	for (i = 0; i < c->n_fields; i++)
 		c->n_values += entry->text[i].data != NULL;
 }

@@ -14,49 +14,51 @@ static const struct row {
 	const char *field;
 	unsigned shift;
 	unsigned rank;
-	char letter;
+	const char *letters;
 	bool is_integer;
 } rows[] = {
-	{ NULL, "remote_addr", 0, 1, 'a', false },
-	{ "c", "realip_remote_addr", 0, 1, 'a', false },
-	{ NULL, "server_addr", 0, 1, 'A', false },
-	{ NULL, "body_bytes_sent", 0, 1, 'b', false },
-	{ NULL, "body_bytes_sent", 0, 1, 'B', false },
-	{ NULL, "request_time", 6, 4, 'D', true },
-	{ NULL, "request_filename", 0, 1, 'f', false },
-	{ NULL, "remote_addr", 0, 1, 'h', false },
-	{ "c", "realip_remote_addr", 0, 1, 'h', false },
-	{ NULL, "server_protocol", 0, 1, 'H', false },
-	{ NULL, "request_length", 0, 1, 'I', false },
-	{ NULL, "connection_requests", 0, 1, 'k', false },
-	{ NULL, "remote_logname", 0, 1, 'l', false },
-	{ NULL, "request_id", 0, 1, 'L', false },
-	{ "c", "connection_id", 0, 1, 'L', false },
-	{ NULL, "request_method", 0, 1, 'm', false },
-	{ NULL, "bytes_sent", 0, 1, 'O', false },
-	{ NULL, "server_port", 0, 1, 'p', false },
-	{ "canonical", "server_port", 0, 1, 'p', false },
-	{ "local", "server_port", 0, 2, 'p', false },
-	{ "remote", "remote_port", 0, 1, 'p', false },
-	{ NULL, "pid", 0, 1, 'P', false },
-	{ "pid", "pid", 0, 1, 'P', false },
-	{ "tid", "tid", 0, 1, 'P', false },
-	{ "hextid", "tid", 0, 1, 'P', false },
-	{ NULL, "args", 0, 1, 'q', false },
-	{ NULL, "request", 0, 1, 'r', false },
-	{ NULL, "handler", 0, 1, 'R', false },
-	{ NULL, "status", 0, 1, 's', false },
-	{ NULL, "bytes_transferred", 0, 1, 'S', false },
-	{ NULL, "time_local", 0, 1, 't', false },
-	{ NULL, "request_time", 0, 2, 'T', true },
-	{ "s", "request_time", 0, 2, 'T', true },
-	{ "ms", "request_time", 3, 3, 'T', true },
-	{ "us", "request_time", 6, 4, 'T', true },
-	{ NULL, "remote_user", 0, 1, 'u', false },
-	{ NULL, "uri", 0, 1, 'U', false },
-	{ NULL, "server_name", 0, 1, 'v', false },
-	{ NULL, "host", 0, 1, 'V', false },
-	{ NULL, "connection_status", 0, 1, 'X', false },
+	{ NULL, "remote_addr", 0, 1, "a", false },
+	{ "c", "realip_remote_addr", 0, 1, "a", false },
+	{ NULL, "server_addr", 0, 1, "A", false },
+	{ NULL, "body_bytes_sent", 0, 1, "b", false },
+	{ NULL, "body_bytes_sent", 0, 1, "B", false },
+	{ NULL, "request_time", 6, 4, "D", true },
+	{ NULL, "first_byte_time", 6, 1, "^FB", true },
+	{ NULL, "upload_time", 6, 1, "^FU", true },
+	{ NULL, "request_filename", 0, 1, "f", false },
+	{ NULL, "remote_addr", 0, 1, "h", false },
+	{ "c", "realip_remote_addr", 0, 1, "h", false },
+	{ NULL, "server_protocol", 0, 1, "H", false },
+	{ NULL, "request_length", 0, 1, "I", false },
+	{ NULL, "connection_requests", 0, 1, "k", false },
+	{ NULL, "remote_logname", 0, 1, "l", false },
+	{ NULL, "request_id", 0, 1, "L", false },
+	{ "c", "connection_id", 0, 1, "L", false },
+	{ NULL, "request_method", 0, 1, "m", false },
+	{ NULL, "bytes_sent", 0, 1, "O", false },
+	{ NULL, "server_port", 0, 1, "p", false },
+	{ "canonical", "server_port", 0, 1, "p", false },
+	{ "local", "server_port", 0, 2, "p", false },
+	{ "remote", "remote_port", 0, 1, "p", false },
+	{ NULL, "pid", 0, 1, "P", false },
+	{ "pid", "pid", 0, 1, "P", false },
+	{ "tid", "tid", 0, 1, "P", false },
+	{ "hextid", "tid", 0, 1, "P", false },
+	{ NULL, "args", 0, 1, "q", false },
+	{ NULL, "request", 0, 1, "r", false },
+	{ NULL, "handler", 0, 1, "R", false },
+	{ NULL, "status", 0, 1, "s", false },
+	{ NULL, "bytes_transferred", 0, 1, "S", false },
+	{ NULL, "time_local", 0, 1, "t", false },
+	{ NULL, "request_time", 0, 2, "T", true },
+	{ "s", "request_time", 0, 2, "T", true },
+	{ "ms", "request_time", 3, 3, "T", true },
+	{ "us", "request_time", 6, 4, "T", true },
+	{ NULL, "remote_user", 0, 1, "u", false },
+	{ NULL, "uri", 0, 1, "U", false },
+	{ NULL, "server_name", 0, 1, "v", false },
+	{ NULL, "host", 0, 1, "V", false },
+	{ NULL, "connection_status", 0, 1, "X", false },
 };
 
 /* Directives whose argument is part of the field's name. */
@@ -141,16 +143,16 @@ named_row_of(struct str letters)
 	return NULL;
 }
 
-/* Whether some row has this letter; *ret_row is the one for the argument. */
+/* Whether some row has these letters; *ret_row is the one for the argument. */
 static bool
-find_row(char c, struct str argument, const struct row **ret_row)
+find_row(struct str letters, struct str argument, const struct row **ret_row)
 {
 	bool is_known = false;
 	size_t i;
 
 	*ret_row = NULL;
 	for (i = 0; i < N(rows); i++) {
-		if (rows[i].letter != c)
+		if (!str_equal(letters, str_from(rows[i].letters)))
 			continue;
 		is_known = true;
 		if (rows[i].argument ? argument.data &&
@@ -167,7 +169,7 @@ is_letter_known(struct str letters)
 	const struct row *row;
 
 	return named_row_of(letters) ||
-	    find_row(letters.data[0], (struct str){ 0 }, &row);
+	    find_row(letters, (struct str){ 0 }, &row);
 }
 
 static bool
@@ -401,18 +403,18 @@ add_row(struct apache *a, const struct directive *d, const struct row *row)
 		.rank = row->rank };
 	int error;
 
-	if (row->letter == 't') {
+	if (row->letters[0] == 't') {
 		error = add_literal(a, d->column, "[");
 		if (!error)
 			error = add_field(a, d->column, row->field, 1);
 		return error ? error : add_literal(a, d->column, "]");
 	}
-	if (row->letter == 'q') { /* with its question mark, or nothing */
+	if (row->letters[0] == 'q') { /* with its question mark, or nothing */
 		error = add_field(a, d->column, "is_args", 1);
 		if (error)
 			return error;
 	}
-	piece.rank += row->letter == 's' && d->is_final;
+	piece.rank += row->letters[0] == 's' && d->is_final;
 	return format_columns_add_field(&a->columns, str_from(row->field),
 	    piece);
 }
@@ -429,7 +431,7 @@ add_directive(struct apache *a, const struct directive *d)
 		return add_named(a, d, named);
 	if (d->letters.data[0] == 't' && d->argument.data)
 		return add_time(a, d);
-	if (!find_row(d->letters.data[0], d->argument, &row))
+	if (!find_row(d->letters, d->argument, &row))
 		return config_error_set(a->build->reterr, 0, d->column,
 		    "%%%.*s is no directive of LogFormat; write %%%% for the "
 		    "character, or one such as %%h %%u %%t %%r %%>s %%b %%D "

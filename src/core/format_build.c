@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accesslog/fields.h"
 #include "accesslog/spelling.h"
 
 int
@@ -79,6 +80,46 @@ format_build_close(struct format_build *b, size_t column, struct str tail)
 		return format_build_add(b, FORMAT_CLOSE, inner, 0, column,
 		    STR(""));
 	return format_build_add(b, FORMAT_REGEX, inner, 0, column, tail);
+}
+
+/* A field of any other name may be a time that a metric has as its value. */
+static bool
+has_unit(struct str field)
+{
+	switch (fields_kind_of(field)) {
+	case FIELDS_SECONDS:
+	case FIELDS_SECONDS_LIST:
+	case FIELDS_TEXT:
+		return true;
+	case FIELDS_STATUS:
+	case FIELDS_COUNT:
+	case FIELDS_TIME:
+		break;
+	}
+	return false;
+}
+
+int
+format_build_read_unit(struct str field, struct str unit, size_t column,
+    const char *otherwise, unsigned *ret_shift, struct config_error *reterr)
+{
+	static const char *const units[] = { "s", "ms", "us", "ns" };
+	unsigned i;
+
+	for (i = 0; i < 4; i++) {
+		if (!str_equal(unit, str_from(units[i])))
+			continue;
+		if (!has_unit(field))
+			return config_error_set(reterr, 0, column,
+			    "%.*s is not a time and has no unit; leave \":%s\" "
+			    "out%s",
+			    STR_ARGS(field), units[i], otherwise);
+		*ret_shift = 3 * i;
+		return 0;
+	}
+	return config_error_set(reterr, 0, column,
+	    "\"%.*s\" is not a unit; write s, ms, us or ns%s", STR_ARGS(unit),
+	    otherwise);
 }
 
 /* A third of its letters may be wrong; request_time is no request. */

@@ -34,6 +34,15 @@ int format_build_close(struct format_build *b, size_t column, struct str tail)
     __attribute__((warn_unused_result));
 
 /*
+ * The unit of a field as a power of ten (struct format_item).
+ *
+ * otherwise  what else the user may have meant, behind what to write
+ */
+int format_build_read_unit(struct str field, struct str unit, size_t column,
+    const char *otherwise, unsigned *ret_shift, struct config_error *reterr)
+    __attribute__((warn_unused_result));
+
+/*
  * A format without any of the fields that a line is counted by: -EINVAL where
  * one of its fields was meant to be one, with its column; else 0.
  */

@@ -285,6 +285,7 @@ struct place {
 	struct str name;
 	enum shape shape;
 	struct str next; /* the literal that follows; empty at the end */
+	char end; /* its first byte; at the end, what ends the other columns */
 	bool is_last;
 	enum shape next_shape; /* of a variable that follows at once */
 	bool is_before_field;
@@ -311,7 +312,7 @@ add_escaped(struct buf *out, char c)
 static void
 add_class(struct buf *out, const struct place *p, const char *more)
 {
-	char end = p->next.len ? p->next.data[0] : ' ';
+	char end = p->end;
 
 	buf_add_text(out, "[^");
 	add_escaped(out, end);
@@ -373,7 +374,7 @@ add_text(struct buf *out, const struct place *p)
 static void
 add_list(struct buf *out, const struct place *p)
 {
-	char end = p->next.len ? p->next.data[0] : ' ';
+	char end = p->end;
 
 	if (p->in_quotes || !memchr(" ,}", end, 3)) {
 		add_word(out, p, "");
@@ -435,52 +436,54 @@ add_undelimited(struct buf *out, const struct place *p)
 		buf_add_text(out, p->in_quotes ? ".*?" : "[^ ]*?");
 }
 
-static void
-add_expression(struct buf *out, const struct place *p, bool is_integer,
+/*
+ * Numbers, and what else is told by its own bytes and not by its delimiter
+ * alone.  Returns whether it is one of these.
+ */
+static bool
+add_narrow(struct buf *out, const struct place *p, bool is_integer,
     bool may_be_empty)
 {
-	char end = p->next.len ? p->next.data[0] : ' ';
-	bool is_quoted = p->in_quotes && end == '"';
+	char end = p->end;
 
-	if (p->is_before_field) {
-		add_undelimited(out, p);
-		return;
-	}
 	switch (p->shape) {
 	case STATUS:
 		/* Of the words of a user agent it is the one that is three. */
 		buf_add_text(out,
 		    p->is_after_text ? "(?:-|[0-9]{3})(?![^ ])" : "%{STATUS}");
-		return;
+		return true;
 	case COUNT:
 	case SECONDS:
 		if (is_integer && end == ' ') {
 			buf_add_text(out, "%{INTEGER}");
-			return;
+			return true;
 		}
-		add_class(out, p, end == '"' || p->in_quotes ? "" : "\"");
+		add_class(out, p,
+		    p->is_last && end != ' '         ? "\" "
+			: end == '"' || p->in_quotes ? ""
+						     : "\"");
 		buf_add_text(out,
 		    may_be_empty && p->shape == SECONDS ? "]*+" : "]++");
-		return;
+		return true;
 	case TIME_LOCAL:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{HTTPDATE}");
-			return;
+			return true;
 		}
 		break;
 	case FLAG:
 		buf_add_char(out, '.');
-		return;
+		return true;
 	case IS_ARGS:
 		buf_add_text(out, "\\??+");
-		return;
-	case PORT:
-		buf_add_text(out, "%{PORT}");
-		return;
+		return true;
+	case PORT: /* of a unix-domain socket there is none */
+		buf_add_text(out, "(?:-|[0-9]*+)");
+		return true;
 	case SECONDS_LIST:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{SECONDS_LIST}");
-			return;
+			return true;
 		}
 		break;
 	case WORD:
@@ -494,10 +497,15 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	case URI:
 		break;
 	}
-	if (is_quoted) {
-		buf_add_text(out, "%{QUOTED}");
-		return;
-	}
+	return false;
+}
+
+/* What reaches up to its delimiter, where that is not the closing quote. */
+static void
+add_delimited(struct buf *out, const struct place *p)
+{
+	char end = p->end;
+
 	switch (p->shape) {
 	case TEXT:
 		add_text(out, p);
@@ -547,10 +555,38 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	add_word(out, p, "");
 }
 
+static void
+add_expression(struct buf *out, const struct place *p, bool is_integer,
+    bool may_be_empty)
+{
+	if (p->is_before_field) {
+		add_undelimited(out, p);
+	} else if (!add_narrow(out, p, is_integer, may_be_empty)) {
+		if (p->in_quotes && p->end == '"')
+			buf_add_text(out, "%{QUOTED}");
+		else
+			add_delimited(out, p);
+	}
+}
+
 static enum shape
 shape_at(const struct format_columns *c, size_t i)
 {
 	return c->pieces[i].rank ? shape_of(text_of(c, i)) : WORD;
+}
+
+/* In columns between other bytes than spaces the last one too ends there. */
+static char
+last_end(const struct format_columns *c, size_t i)
+{
+	struct str before;
+
+	if (!i || c->pieces[i - 1].is_field)
+		return ' ';
+	before = text_of(c, i - 1);
+	return before.len == 1 && memchr(";,|\t", before.data[0], 4)
+	    ? before.data[0]
+	    : ' ';
 }
 
 static struct place
@@ -566,6 +602,7 @@ place_of(const struct format_columns *c, size_t i, bool in_quotes)
 	    str_equal(text_of(c, i - 1), STR(" ")) &&
 	    c->pieces[i - 2].is_field && shape_at(c, i - 2) == TEXT;
 
+	p.end = p.is_last ? last_end(c, i) : ' ';
 	if (p.is_last)
 		return p;
 	p.is_before_field = c->pieces[i + 1].is_field;
@@ -574,9 +611,181 @@ place_of(const struct format_columns *c, size_t i, bool in_quotes)
 	/* What ends the whole run of variables ends this one at the latest. */
 	for (j = i + 1; j < c->n_pieces && c->pieces[j].is_field; j++)
 		;
-	if (j < c->n_pieces)
+	if (j < c->n_pieces) {
 		p.next = text_of(c, j);
+		p.end = p.next.data[0];
+	}
 	return p;
+}
+
+/* Adds what piece i looks like, where that is a number or a protocol. */
+static bool
+add_look(struct buf *out, const struct format_columns *c, size_t i)
+{
+	switch (shape_at(c, i)) {
+	case STATUS:
+		buf_add_text(out, "(?:-|[0-9]{3})");
+		return true;
+	case COUNT:
+		buf_add_text(out, "(?:-|[0-9]++)");
+		return true;
+	case SECONDS: /* of nginx they have a fraction, and are never "-" */
+		buf_add_text(out,
+		    c->pieces[i].is_integer ? "(?:-|[0-9]++)"
+					    : "[0-9]++\\.[0-9]++");
+		return true;
+	case WORD:
+		if (!str_equal(text_of(c, i), STR("server_protocol")))
+			return false;
+		buf_add_text(out, "HTTP/[0-9.]++");
+		return true;
+	case TEXT:
+	case USER:
+	case ADDRESS:
+	case HOST:
+	case LIST:
+	case SECONDS_LIST:
+	case TIME_LOCAL:
+	case SCHEME:
+	case IS_ARGS:
+	case ARGS:
+	case URI:
+	case FLAG:
+	case PORT:
+		break;
+	}
+	return false;
+}
+
+/*
+ * Adds how the line goes on behind the first byte of the delimiter of piece i,
+ * where the next column has a look: then the text ends there and not before.
+ * Of a status, which three digits in a text may be, the column after it too.
+ * No further ones: what is torn there must not cost the line.
+ */
+static bool
+add_next_look(struct buf *out, const struct format_columns *c, size_t i)
+{
+	size_t n_looks = 0;
+	size_t j, k;
+
+	for (j = i + 1; j + 1 < c->n_pieces; j += 2) {
+		struct str delimiter = text_of(c, j);
+		struct str next = j + 2 < c->n_pieces ? text_of(c, j + 2)
+						      : delimiter;
+		size_t len = out->len;
+
+		if (c->pieces[j].is_field || !c->pieces[j + 1].is_field ||
+		    (j + 2 < c->n_pieces && c->pieces[j + 2].is_field))
+			break;
+		for (k = j == i + 1; k < delimiter.len; k++)
+			add_escaped(out, delimiter.data[k]);
+		if (!add_look(out, c, j + 1)) {
+			out->len = len;
+			break;
+		}
+		buf_add_text(out, "(?![^");
+		add_escaped(out, next.data[0]);
+		buf_add_text(out, "])");
+		if (n_looks++ || shape_at(c, j + 1) != STATUS)
+			break;
+	}
+	return n_looks > 0;
+}
+
+/* Bytes of text up to one that may end it, which are not for giving back. */
+static void
+add_bytes_before(struct buf *out, const struct place *p)
+{
+	buf_add_text(out, "[^");
+	add_escaped(out, p->end);
+	if (p->next_shape == IS_ARGS)
+		buf_add_char(out, '?');
+	buf_add_text(out, p->in_quotes ? "\"\\\\]*+" : "]*+");
+}
+
+/*
+ * Text with its delimiter in it, where it is known what comes next:
+ * [^d]*+(?:d(?!elimiter next)[^d]*+)*+(?=delimiter next)|
+ */
+static void
+add_text_before(struct buf *out, const struct place *p, struct str next)
+{
+	add_bytes_before(out, p);
+	buf_add_text(out, p->in_quotes ? "(?:(?:\\\\.|" : "(?:(?:");
+	add_escaped(out, p->end);
+	buf_add_text(out, "(?!");
+	buf_add(out, next);
+	buf_add_text(out, "))");
+	add_bytes_before(out, p);
+	buf_add_text(out, ")*+(?=");
+	if (p->next_shape == IS_ARGS)
+		buf_add_text(out, "\\?|");
+	add_escaped(out, p->end);
+	buf_add(out, next);
+	buf_add_text(out, ")|");
+}
+
+/* Values that may hold what separates the columns. */
+static bool
+is_text(const struct place *p)
+{
+	switch (p->shape) {
+	case TEXT:
+	case URI:
+	case ARGS:
+		return true;
+	case WORD:
+		return str_starts_with(p->name, STR("http_"));
+	case USER:
+	case ADDRESS:
+	case HOST:
+	case LIST:
+	case STATUS:
+	case COUNT:
+	case SECONDS:
+	case SECONDS_LIST:
+	case TIME_LOCAL:
+	case SCHEME:
+	case IS_ARGS:
+	case FLAG:
+	case PORT:
+		break;
+	}
+	return false;
+}
+
+/*
+ * What piece i is where its end is known; the expression without that is to
+ * follow, as the other of two alternatives.
+ *
+ * ret_is_known  whether it is, and out has the first one
+ */
+static int
+add_known_end(struct buf *out, const struct format_columns *c, size_t i,
+    const struct place *p, bool *ret_is_known)
+{
+	struct buf next;
+	int error;
+
+	*ret_is_known = false;
+	if (!is_text(p) || !p->next.len || (p->in_quotes && p->end == '"'))
+		return 0;
+	/* A path and what follows its question mark are one text. */
+	while (i + 2 < c->n_pieces && p->next_shape == IS_ARGS &&
+	    c->pieces[i + 1].is_field)
+		i++;
+	if (c->pieces[i + 1].is_field)
+		return 0;
+	buf_init(&next, BOUNDS_FORMAT_BYTES);
+	*ret_is_known = add_next_look(&next, c, i);
+	error = buf_status(&next);
+	if (!error && *ret_is_known) {
+		buf_add_text(out, "(?:");
+		add_text_before(out, p, buf_str(&next));
+	}
+	buf_release(&next);
+	return error;
 }
 
 static int
@@ -586,11 +795,16 @@ build_field(struct format_columns *c, struct format_build *b, size_t i,
 	const struct format_columns_piece *piece = &c->pieces[i];
 	struct place p = place_of(c, i, in_quotes);
 	struct buf expression;
+	bool is_alternative;
 	int error;
 
-	buf_init(&expression, 4 * BOUNDS_FORMAT_BYTES + 1024);
+	buf_init(&expression, 16 * BOUNDS_FORMAT_BYTES + 1024);
+	error = add_known_end(&expression, c, i, &p, &is_alternative);
 	add_expression(&expression, &p, piece->is_integer, c->may_be_empty);
-	error = buf_status(&expression);
+	if (is_alternative)
+		buf_add_char(&expression, ')');
+	if (!error)
+		error = buf_status(&expression);
 	if (!error)
 		error = format_build_open(b, !piece->is_uncaptured,
 		    piece->shift, piece->column,

@@ -10,8 +10,10 @@
  *	                                               no backslash escapes
  *
  * They are possessive wherever giving back a byte could never help, so a line
- * of another format is refused in linear time.  Only text that may itself hold
- * its delimiter (a user agent between spaces) is looked for byte by byte.
+ * of another format is refused in linear time.  Text that may itself hold its
+ * delimiter (a request between semicolons) ends where the next column, a number
+ * or a protocol, looks like one.  Where no such column is next, text between
+ * spaces is looked for byte by byte.
  */
 #ifndef ACCESSLOG_FORMAT_COLUMNS_H
 #define ACCESSLOG_FORMAT_COLUMNS_H

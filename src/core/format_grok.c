@@ -155,23 +155,6 @@ check_field_name(struct format_build *b, size_t column, struct str name)
 }
 
 static int
-unit_shift(struct format_build *b, size_t column, struct str unit,
-    unsigned *ret_shift)
-{
-	if (str_equal(unit, STR("s")))
-		*ret_shift = 0;
-	else if (str_equal(unit, STR("ms")))
-		*ret_shift = 3;
-	else if (str_equal(unit, STR("us")))
-		*ret_shift = 6;
-	else
-		return config_error_set(b->reterr, 0, column,
-		    "\"%.*s\" is not a unit; write s, ms or us",
-		    STR_ARGS(unit));
-	return 0;
-}
-
-static int
 refuse_name(struct format_build *b, size_t column, struct str name)
 {
 	const struct patterns_row *near = patterns_nearest(name, true);
@@ -244,6 +227,7 @@ read_reference(struct format_build *b, struct reader *r)
 	size_t len = str_find_char(rest, '}');
 	struct str name = str_of(rest.data, len);
 	struct str field = { 0 };
+	struct str unit;
 	unsigned shift = 0;
 	const struct patterns_row *row;
 	size_t quantifier;
@@ -256,16 +240,12 @@ read_reference(struct format_build *b, struct reader *r)
 	name.len = str_find_char(name, ':');
 	if (name.len < len) {
 		field = str_of(rest.data + name.len + 1, len - name.len - 1);
-		if (str_find_char(field, ':') < field.len) {
-			size_t colon = str_find_char(field, ':');
-
-			error = unit_shift(b, column,
-			    str_after(field, colon + 1), &shift);
-			if (error)
-				return error;
-			field.len = colon;
-		}
+		unit = str_after(field, str_find_char(field, ':'));
+		field.len -= unit.len;
 		error = check_field_name(b, column, field);
+		if (!error && unit.len)
+			error = format_build_read_unit(field,
+			    str_after(unit, 1), column, "", &shift, b->reterr);
 		if (error)
 			return error;
 	}

@@ -40,46 +40,6 @@ blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static bool
-has_unit(struct str field)
-{
-	switch (fields_kind_of(field)) {
-	case FIELDS_SECONDS:
-	case FIELDS_SECONDS_LIST:
-		return true;
-	case FIELDS_TEXT:
-	case FIELDS_STATUS:
-	case FIELDS_COUNT:
-	case FIELDS_TIME:
-		break;
-	}
-	return false;
-}
-
-static int
-read_unit(struct reader *r, struct mapping *m, size_t start, size_t len)
-{
-	static const char *const units[] = { "s", "ms", "us", "ns" };
-	struct str unit = str_of(r->text.data + start, len);
-	unsigned i;
-
-	for (i = 0; i < 4; i++) {
-		if (!str_equal(unit, str_from(units[i])))
-			continue;
-		if (!has_unit(m->field))
-			return config_error_set(r->reterr, 0, start + 1,
-			    "%.*s is not a time and has no unit; leave \":%s\" "
-			    "out, or write the path in quotes",
-			    STR_ARGS(m->field), units[i]);
-		m->shift = 3 * i;
-		return 0;
-	}
-	return config_error_set(r->reterr, 0, start + 1,
-	    "\"%.*s\" is not a unit; write s, ms, us or ns, or the path in "
-	    "quotes",
-	    STR_ARGS(unit));
-}
-
 /* From behind the "=". */
 static int
 read_path(struct reader *r, struct mapping *m)
@@ -116,7 +76,9 @@ read_path(struct reader *r, struct mapping *m)
 	unit = ++r->pos;
 	while (r->pos < r->text.len && !blank(data[r->pos]))
 		r->pos++;
-	return read_unit(r, m, unit, r->pos - unit);
+	return format_build_read_unit(m->field,
+	    str_of(data + unit, r->pos - unit), unit + 1,
+	    ", or write the path in quotes", &m->shift, r->reterr);
 }
 
 /* Returns 0 with ret->field.len == 0 at the end of the text. */

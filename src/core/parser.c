@@ -106,10 +106,8 @@ plan_number(struct parser *p, size_t slot)
 	n->min_digits = SIZE_MAX; /* none does */
 	if (p->json)
 		return;
-	/* A status has no unit: 200 is 200. */
-	if (n->kind != FIELDS_STATUS)
-		n->shift = pattern_shift(p->pattern, slot);
-	if (n->kind == FIELDS_COUNT && !n->shift) {
+	n->shift = pattern_shift(p->pattern, slot);
+	if (n->kind == FIELDS_COUNT) {
 		n->min_digits = 1;
 		n->more_digits = DECIMAL_QUICK_DIGITS - 1;
 	} else if (n->kind == FIELDS_STATUS) {
@@ -322,6 +320,9 @@ decode_into(struct parser *p, const struct number *n)
 
 	if (!e->text[slot].data)
 		return;
+	/* No answer: Envoy and most of JSON say so in one digit. */
+	if (n->kind == FIELDS_STATUS && str_equal(e->text[slot], STR("0")))
+		e->text[slot] = STR("000");
 	switch (decode(e->text[slot], n->kind,
 	    p->json ? parser_json_shift(p->json, slot) : n->shift,
 	    &e->number[slot])) {

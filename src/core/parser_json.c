@@ -93,8 +93,6 @@ text_of(struct parser_json *p, size_t slot, const struct json_value *v)
 
 	switch (p->wanted->kinds[slot]) {
 	case FIELDS_STATUS:
-		if (str_equal(text, STR("0")))
-			return STR("000");
 		return text.len ? text : (struct str){ 0 };
 	case FIELDS_TIME:
 		if (text.len > 2 && text.data[0] == '[' &&

@@ -80,6 +80,9 @@ patterns_nearest(struct str name, bool in_expression)
 		n_begun += str_starts_with(str_from(names[n]), str_from(meant));
 		n++;
 	}
-	near = n_begun > 1 ? NULL : spelling_nearest(str_from(meant), names, n);
+	near = spelling_nearest(str_from(meant), names, n);
+	if (near && n_begun > 1 &&
+	    spelling_distance(str_from(meant), str_from(near)) > 1)
+		return NULL;
 	return near ? patterns_find(str_from(near)) : NULL;
 }

@@ -294,6 +294,9 @@ meets(const struct step *step, const char *from, const char *p, const char *end)
 
 	if (conditions & SHAPE_NOT_IN_BRACKETS && from < end && *from == '[')
 		return false;
+	if (conditions & SHAPE_NOT_FROM_DIGIT && from < end && *from >= '0' &&
+	    *from <= '9')
+		return false;
 	if (conditions & SHAPE_AT_QUOTE && at != '"')
 		return false;
 	if (conditions & SHAPE_AT_SPACE && p < end && at != ' ')

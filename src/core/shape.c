@@ -21,6 +21,7 @@ static const struct {
 	{ "(?:@*+(?:\\\\.&*+)*+(?=\")|.*?)", SHAPE_TO_STOP_UNESCAPED,
 	    SHAPE_MAY_BE_EMPTY | SHAPE_AT_QUOTE },
 	{ "(?:-|[0-9]++)", SHAPE_PAST_DIGITS_OR_DASH, 0 },
+	{ "(?:-|[0-9]*+)", SHAPE_PAST_DIGITS_OR_DASH, SHAPE_MAY_BE_EMPTY },
 	{ "(?:-|[0-9]++)(?![^ ])", SHAPE_PAST_DIGITS_OR_DASH, SHAPE_AT_SPACE },
 	{ "[0-9]++", SHAPE_PAST_DIGITS, 0 },
 	{ "@*+(?:, ?@++)*+", SHAPE_TO_STOP,
@@ -29,6 +30,7 @@ static const struct {
 	    SHAPE_MAY_BE_EMPTY | SHAPE_NOT_AT_LIST },
 	{ "@*+(?:(?:,| :) @*+)*+(?![^ ])", SHAPE_TO_STOP,
 	    SHAPE_MAY_BE_EMPTY | SHAPE_NOT_AT_LIST | SHAPE_AT_SPACE },
+	{ "(?![0-9])@++", SHAPE_TO_STOP, SHAPE_NOT_FROM_DIGIT },
 	{ "(?:\\[[^\\] ]*+\\]|@*+)", SHAPE_TO_STOP,
 	    SHAPE_MAY_BE_EMPTY | SHAPE_NOT_IN_BRACKETS },
 };

@@ -35,6 +35,7 @@ enum shape_condition {
 	SHAPE_NOT_AT_LIST = 32, /* "," or " :" */
 	SHAPE_NOT_AT_BACKSLASH = 64,
 	SHAPE_AT_LITERAL = 128, /* no shape has it: all of a long literal */
+	SHAPE_NOT_FROM_DIGIT = 256, /* it did not begin with one */
 };
 
 struct shape {

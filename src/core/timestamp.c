@@ -115,21 +115,22 @@ parse_iso8601(struct str text, struct civil *c)
 		take_digits(text, &pos, 2, &c->month) &&
 		take_char(text, &pos, '-') &&
 		take_digits(text, &pos, 2, &c->day) &&
-		take_char(text, &pos, 'T') &&
+		(take_char(text, &pos, 'T') || take_char(text, &pos, ' ')) &&
 		take_digits(text, &pos, 2, &c->hour) &&
 		take_char(text, &pos, ':') &&
 		take_digits(text, &pos, 2, &c->minute) &&
 		take_char(text, &pos, ':') &&
 		take_digits(text, &pos, 2, &c->second)))
 		return false;
-	if (pos < text.len && text.data[pos] == '.') {
-		size_t from = pos - 2; /* the seconds: "42.123" */
+	if (take_char(text, &pos, '.') || take_char(text, &pos, ',')) {
+		size_t from = pos;
+		unsigned n_digits;
 
-		for (pos++; pos < text.len && text.data[pos] >= '0' &&
-		     text.data[pos] <= '9';
-		     pos++)
-			;
-		if (decimal_parse(str_of(text.data + from, pos - from), 0,
+		while (pos < text.len && text.data[pos] >= '0' &&
+		    text.data[pos] <= '9')
+			pos++;
+		n_digits = pos - from < 9 ? (unsigned)(pos - from) : 9;
+		if (decimal_parse(str_of(text.data + from, n_digits), n_digits,
 			&fraction) != DECIMAL_OK)
 			return false;
 		c->nanos = fraction.nanos;

@@ -37,7 +37,8 @@ static const char *const formats[] = { "common", "combined", "vhost_combined",
 	"%v:%p %h %l %u %t \"%r\" %>s %O \"%{Referer}i\" \"%{User-Agent}i\" %D",
 	"%h %l %u %t \"%r\" %>s %b %{ms}T %{X-Forwarded-For}i",
 	"%a %{X-Request-Id}o [%{%d/%b/%Y:%T %z}t] %m %U%q %H %>s %B %T",
-	"%{CLIENT:remote_addr} %{STATUS:status}\\\\%{QUOTED:request}\\\\x" };
+	"%{CLIENT:remote_addr} %{STATUS:status}\\\\%{QUOTED:request}\\\\x",
+	"combinedio", "istio" };
 
 #define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 
@@ -142,9 +143,14 @@ check_wanted(const struct wanted *w, struct str line)
 		if (both->has_number & ENTRY_BIT(i))
 			assert(!decimal_compare(both->number[i],
 			    pcre2->number[i]));
-		/* What is no number is forgotten when it is decoded. */
+		/*
+		 * What is no number is forgotten when it is decoded, and a
+		 * status of 0 is 000.
+		 */
 		if (is_found && mine & ENTRY_BIT(i) &&
-		    !(pcre2->errors & ENTRY_BIT(i)))
+		    !(pcre2->errors & ENTRY_BIT(i)) &&
+		    !(w->fields.kinds[i] == FIELDS_STATUS &&
+			str_equal(values[i], STR("0"))))
 			check_same(values[i], pcre2->text[i]);
 	}
 }

@@ -22,7 +22,9 @@ FOLDERS = sorted(
 TEXT_FOLDERS = [path for path in FOLDERS if not path.name.endswith("_json")]
 # Those whose core ends with status and bytes, one after the other.
 ENDING_IN_BYTES = [
-    path for path in TEXT_FOLDERS if path.name not in ("envoy", "haproxy_http")
+    path
+    for path in TEXT_FOLDERS
+    if path.name not in ("envoy", "haproxy_http", "istio")
 ]
 ABOUT_LINES = (
     "accesslog_exporter_lines_total",

@@ -18,6 +18,11 @@
 #define VHOST_COMBINED "www.example.com:443 " COMBINED
 #define NGINX_TIMED COMBINED " 0.002 0.000 0.001, 0.001"
 #define APACHE_TIMED COMBINED " 2012"
+#define ISTIO(status, details, numbers)                                        \
+	"[2026-11-20T15:40:00.409Z] \"GET /a HTTP/1.1\" " status " - " details \
+	" - \"-\" " numbers " \"-\" \"curl/8\" \"84961386\" \"httpbin:8000\" " \
+	"\"127.0.0.1:80\" inbound|8000|| 127.0.0.1:41854 10.44.1.27:80 "       \
+	"10.44.1.23:37652 - default"
 #define JSON_ABOUT                                                             \
 	"\"protocol\": \"HTTP/1.1\", \"status\": \"200\", "                    \
 	"\"method\": \"GET\", \"host\": \"www.example.com\""
@@ -48,6 +53,8 @@ static const struct {
 	{ "nginx_timed", COMBINED " 0.3 0.1, 0.1 0.1 : " },
 	{ "apache_timed", APACHE_TIMED },
 	{ "apache_timed", COMBINED " -" },
+	{ "combinedio", COMBINED " 512 845" },
+	{ "combinedio", COMBINED " 0 0" },
 	{ "nginx_ingress",
 	    "192.0.2.10 - - [20/Nov/2026:15:40:00 +0000] \"GET /api HTTP/1.1\" 200 612 \"-\" \"curl/8.5.0\" 78 0.005 [default-shop-80] [] 10.42.0.7:8080 612 0.004 200 7b41c2d84a23b4f3f3dd1e0a3d2f9a55" },
 	{ "nginx_ingress",
@@ -66,6 +73,9 @@ static const struct {
 	    "[2026-11-20T15:40:00.310Z] \"POST /api/v1/locations HTTP/2\" 503 UF,URX 154 91 226 - \"10.0.35.28\" \"nsq2http\" \"cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2\" \"locations\" \"tcp://10.0.2.1:80\"" },
 	{ "envoy",
 	    "[2026-11-20T15:40:00.310Z] \"- - HTTP/1.1\" 400 DPE 154 0 226 - \"-\" \"-\" \"-\" \"-\" \"-\"" },
+	{ "istio", ISTIO("418", "via_upstream", "0 135 226 100") },
+	{ "istio", ISTIO("404", "route_not_found", "0 0 0 -") },
+	{ "istio", ISTIO("0", "downstream_remote_disconnect", "0 0 9 -") },
 	{ "lighttpd",
 	    "192.0.2.10 www.example.com - [20/Nov/2026:15:40:00 +0000] \"GET / HTTP/1.1\" 200 612 \"-\" \"curl/8.5.0\"" },
 	{ "lighttpd",
@@ -267,6 +277,46 @@ combined_with_a_number_is_apache_timed(void **state)
 	assert_choice(f,
 	    COMBINED " 12060\n" COMBINED " 12355\n" COMBINED " 9\n",
 	    "apache_timed", true);
+}
+
+/* nginx' times have a fraction, and one integer of several is no %D. */
+static void
+integers_are_not_taken_for_times_where_they_may_be_bytes(void **state)
+{
+	struct fixture *f = *state;
+
+	/* %I %O %D; $request_length $request_time, $upstream_response_time */
+	assert_choice(f, COMBINED " 512 845 90", "combinedio", false);
+	assert_choice(f, COMBINED " 512 845 90 7", "combinedio", false);
+	assert_choice(f, COMBINED " 512 0.123", "combined", false);
+	assert_choice(f, COMBINED " 512 0.123 0.100", "combined", false);
+	assert_choice(f, COMBINED " 512 - -", "combinedio", false);
+	assert_choice(f, COMBINED " 0 0 0\n" COMBINED " 0 5 7\n", "combinedio",
+	    false);
+	/* One among good ones is only that. */
+	assert_choice(f, NGINX_TIMED "\n" COMBINED " 1 - -\n" NGINX_TIMED "\n",
+	    "nginx_timed", true);
+}
+
+/* Without a column, or with one more: bytes are not read out of others. */
+static void
+columns_that_envoy_has_not_are_no_bytes(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_choice(f,
+	    "[2026-11-20T15:40:00.409Z] \"GET / HTTP/1.1\" 200 - "
+	    "via_upstream - \"-\" 0 135 4 4\n",
+	    "istio", false);
+	assert_choice(f,
+	    "[2026-11-20T15:40:00.409Z] \"GET / HTTP/1.1\" 200 - "
+	    "via_upstream - 0 135 4 4\n",
+	    "none", false);
+	/* Until Istio 1.8. */
+	assert_choice(f,
+	    "[2026-11-20T15:40:00.409Z] \"GET / HTTP/1.1\" 200 - "
+	    "\"-\" \"-\" 0 135 4 4\n",
+	    "none", false);
 }
 
 static void
@@ -557,6 +607,8 @@ main(void)
 		TEST(many_lines_of_a_format_are_recognised),
 		TEST(an_extra_column_is_no_other_format),
 		TEST(combined_with_a_number_is_apache_timed),
+		TEST(integers_are_not_taken_for_times_where_they_may_be_bytes),
+		TEST(columns_that_envoy_has_not_are_no_bytes),
 		TEST(numbers_that_are_none_are_not_taken_for_times),
 		TEST(junk_is_no_format),
 		TEST(json_is_recognised_by_the_fields_it_has),

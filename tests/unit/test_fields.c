@@ -21,6 +21,8 @@ names_have_the_kinds_that_nginx_gives_them(void **state)
 		{ "bytes_sent", FIELDS_COUNT },
 		{ "request_length", FIELDS_COUNT },
 		{ "request_time", FIELDS_SECONDS },
+		{ "first_byte_time", FIELDS_SECONDS },
+		{ "upload_time", FIELDS_SECONDS },
 		{ "upstream_response_time", FIELDS_SECONDS_LIST },
 		{ "upstream_connect_time", FIELDS_SECONDS_LIST },
 		{ "upstream_header_time", FIELDS_SECONDS_LIST },

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -134,9 +135,16 @@ static void
 a_unit_is_kept_as_a_power_of_ten(void **state)
 {
 	(void)state;
-	check(S "%{PORT:t:s}", S_ITEMS " | <t /[0-9]++/ >");
+	check(S "%{PORT:request_time:s}",
+	    S_ITEMS " | <request_time /[0-9]++/ >");
+	check(S "%{PORT:request_time:ms}",
+	    S_ITEMS " | <request_time:3 /[0-9]++/ >");
+	check(S "%{PORT:request_time:us}",
+	    S_ITEMS " | <request_time:6 /[0-9]++/ >");
+	/* Of text, for metrics that have it as their value. */
 	check(S "%{PORT:t:ms}", S_ITEMS " | <t:3 /[0-9]++/ >");
-	check(S "%{PORT:t:us}", S_ITEMS " | <t:6 /[0-9]++/ >");
+	check(S "%{PORT:upstream_response_time:ns}",
+	    S_ITEMS " | <upstream_response_time:9 /[0-9]++/ >");
 }
 
 static void
@@ -289,6 +297,64 @@ the_name_of_a_format_is_a_format(void **state)
 	format_destroy(f);
 }
 
+/* The names that Logstash has too, on what is found in logs. */
+static void
+names_known_from_logstash_take_what_it_takes(void **state)
+{
+	static const struct {
+		const char *name, *text;
+	} cases[] = {
+		{ "IPORHOST", "192.0.2.1" },
+		{ "IPORHOST", "::1" },
+		{ "IPORHOST", "::" },
+		{ "IPORHOST", "2001:db8::1" },
+		{ "IPORHOST", "::ffff:192.0.2.1" },
+		{ "IPORHOST", "fe80::1%eth0" },
+		{ "IPORHOST", "www.example-1.com" },
+		{ "IPORHOST", "my_host" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20T15:40:00Z" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20T15:40:00.123456Z" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20T15:40:00+01:00" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20T15:40:00.5-0130" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20 15:40:00,123" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20 15:40:00" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20T15:40" },
+		{ "TIMESTAMP_ISO8601", "2026-11-20T15:40Z" },
+		{ "HTTPDATE", "20/Nov/2026:15:40:00 +0000" },
+		{ "WORD", "GET" },
+		{ "INT", "-17" },
+		{ "NUMBER", "200" },
+		{ "NUMBER", "-0.125" },
+		{ "NUMBER", "+7" },
+		{ "NUMBER", ".5" },
+		{ "NOTSPACE", "a/b?c" },
+		{ "DATA", "a b" },
+		{ "GREEDYDATA", "a b" },
+		{ "QUOTEDSTRING", "\"a \\\" b\"" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < N(cases); i++) {
+		char format[100], line[100], fields[100];
+
+		(void)snprintf(format, sizeof(format),
+		    "%%{%s:x} %%{STATUS:status}", cases[i].name);
+		(void)snprintf(line, sizeof(line), "%s 200", cases[i].text);
+		(void)snprintf(fields, sizeof(fields), "x=%s; status=200",
+		    cases[i].text);
+		formats_check(format, line, fields);
+	}
+	/* A port is not of the host. */
+	formats_check("%{IPORHOST:host}:%{PORT:server_port} " S,
+	    "example.com:443 200",
+	    "host=example.com; server_port=443; status=200");
+	formats_check("%{IPORHOST:host}:%{PORT:server_port} " S, "cafe:443 200",
+	    "host=cafe; server_port=443; status=200");
+	formats_check("\\[%{IPORHOST:host}\\]:%{PORT:server_port} " S,
+	    "[::1]:443 200", "host=::1; server_port=443; status=200");
+}
+
 static void
 what_is_wrong_is_said_with_its_column(void **state)
 {
@@ -329,6 +395,12 @@ what_is_wrong_is_said_with_its_column(void **state)
 		{ S "%{PORT:t:m}", 17, "\"m\" is not a unit" },
 		{ S "%{PORT:t:}", 17, "\"\" is not a unit" },
 		{ S "%{PORT:t:us:x}", 17, "\"us:x\" is not a unit" },
+		{ S "%{PORT:request_time:sec}", 17,
+		    "\"sec\" is not a unit; write s, ms, us or ns" },
+		{ "ab %{PORT:status:ms}", 4,
+		    "status is not a time and has no unit; leave \":ms\" out" },
+		{ S "%{PORT:bytes_sent:s}", 17, "leave \":s\" out" },
+		{ S "%{PORT:msec:ms}", 17, "leave \":ms\" out" },
 
 		{ S "*", 17, "cannot be repeated" },
 		{ S "+", 17, "cannot be repeated" },
@@ -560,6 +632,7 @@ main(void)
 		cmocka_unit_test(
 		    items_know_how_deep_they_are_and_where_the_user_wrote_them),
 		cmocka_unit_test(the_name_of_a_format_is_a_format),
+		cmocka_unit_test(names_known_from_logstash_take_what_it_takes),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_column),
 		cmocka_unit_test(
 		    a_format_cut_anywhere_is_read_inside_of_itself),

@@ -70,6 +70,13 @@ durations_are_seconds_whatever_their_unit(void **state)
 	formats_check("%T %D %>s", "1 1500000 200",
 	    "request_time=1.5; status=200");
 	formats_check("%>s %D", "200 -", "status=200; request_time none");
+	/* To the first byte of the answer, to the last one of the request. */
+	formats_check("%>s %^FB %^FU %D", "200 1500 20 2000",
+	    "status=200; first_byte_time=0.0015; upload_time=0.00002; "
+	    "request_time=0.002");
+	formats_check("%>s %^FB %b", "200 - 5",
+	    "status=200; first_byte_time none; body_bytes_sent=5");
+	formats_check("%>s %^FB", "200 x", "status=200; first_byte_time error");
 	formats_check("%>s %D", "200 0.5", "status=200; request_time error");
 }
 
@@ -94,6 +101,29 @@ times_are_read_in_the_formats_that_people_write(void **state)
 	formats_check("[%{%d/%b/%Y %T}t.%{msec_frac}t %{%z}t] %>s",
 	    "[25/Dec/2019 08:06:42.123 +0300] 200",
 	    "time=25/Dec/2019 08:06:42; time_fraction=123; status=200");
+}
+
+/* As Apache's manual writes what is the same as %r. */
+static void
+a_decoded_path_may_hold_spaces(void **state)
+{
+	(void)state;
+	formats_check("\"%m %U%q %H\" %>s", "\"GET /a b?c=d e HTTP/1.1\" 200",
+	    "request_method=GET; uri=/a b; is_args=?; args=c=d e; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("\"%m %U%q %H\" %>s", "\"GET /a b HTTP/1.1\" 200",
+	    "request_method=GET; uri=/a b; is_args=; args=; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("\"%m %U%q %H\" %>s", "\"GET /a?b HTTP/1.1\" 200",
+	    "request_method=GET; uri=/a; is_args=?; args=b; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("%m %U%q %>s %b", "GET /a 404 b 404 5",
+	    "request_method=GET; uri=/a 404 b; is_args=; args=; status=404; "
+	    "body_bytes_sent=5");
+	/* Of a request that is none. */
+	formats_check("\"%m %U%q %H\" %>s", "\"- - -\" 400",
+	    "request_method=-; uri=-; is_args=; args=; server_protocol=-; "
+	    "status=400");
 }
 
 static void
@@ -186,6 +216,9 @@ what_is_wrong_is_said_with_its_column(void **state)
 	formats_refuse("%>s %{x}p", 5, "%{remote}p");
 	formats_refuse("%>s %{x}h", 5, "write it without");
 	formats_refuse("%>s %^tx", 5, "%^tx is no directive");
+	formats_refuse("%>s %^FX", 5, "%^FX is no directive");
+	formats_refuse("%>s %^F", 5, "%^F is no directive");
+	formats_refuse("%>s %{ms}^FB", 5, "%^FB does not take \"{ms}\"");
 	formats_refuse("LogFormat combined", 11, "without a string");
 	formats_refuse("LogFormat \"%>s", 11, "a quote that is not closed");
 	formats_refuse("LogFormat \"%>s\" a b", 19, "text after the name");
@@ -222,6 +255,7 @@ main(void)
 		cmocka_unit_test(durations_are_seconds_whatever_their_unit),
 		cmocka_unit_test(
 		    times_are_read_in_the_formats_that_people_write),
+		cmocka_unit_test(a_decoded_path_may_hold_spaces),
 		cmocka_unit_test(
 		    modifiers_choose_between_statuses_and_are_else_ignored),
 		cmocka_unit_test(directives_have_nginx_names),

@@ -109,7 +109,9 @@ a_wrong_mapping_is_refused_with_its_column(void **state)
 		{ "json: status=s request_time=d:sec", 31,
 		    "\"sec\" is not a unit; write s, ms, us or ns" },
 		{ "json: status=s request_time=d:", 31, "\"\" is not a unit" },
-		{ "json: status=s:ms", 16, "status is not a time" },
+		{ "json: status=s:ms", 16,
+		    "status is not a time and has no unit; leave \":ms\" out, or "
+		    "write the path in quotes" },
 		{ "json: status=a:b", 16, "\"b\" is not a unit" },
 	};
 	size_t i;

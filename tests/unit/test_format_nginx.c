@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -98,8 +99,6 @@ delimiters_of_all_kinds_end_a_value(void **state)
 	    "time_local=" TIME "; request=GET / HTTP/1.1; status=200; "
 	    "upstream_response_time=0.3");
 	formats_check("$http_user_agent | $status  $body_bytes_sent",
-	    "a | b | 200  5", "unparsed"); /* an unescaped delimiter */
-	formats_check("$http_user_agent | $status  $body_bytes_sent",
 	    "a |b| c | 200  5",
 	    "http_user_agent=a |b| c; status=200; body_bytes_sent=5");
 	formats_check("$remote_addr:$remote_port $server_name:$server_port "
@@ -119,6 +118,102 @@ delimiters_of_all_kinds_end_a_value(void **state)
 	formats_check("rt=$request_time uct=\"$upstream_connect_time\" $status",
 	    "rt=0.1 uct=\"0.1, 0.2\" 502",
 	    "request_time=0.1; upstream_connect_time=0.3; status=502");
+}
+
+/* A client of a unix-domain socket has none. */
+static void
+a_port_may_be_missing(void **state)
+{
+	(void)state;
+	formats_check("$remote_addr:$remote_port $status", "unix:: 200",
+	    "remote_addr=unix:; remote_port=; status=200");
+	formats_check("$remote_addr:$remote_port $status", "::1:4711 200",
+	    "remote_addr=::1; remote_port=4711; status=200");
+	formats_check("$server_name:$server_port $status", "a.example: 200",
+	    "server_name=a.example; server_port=; status=200");
+	formats_check("$remote_port $status", "- 200",
+	    "remote_port=-; status=200");
+	formats_check("$status $remote_port", "200 ",
+	    "status=200; remote_port=");
+	formats_check("$remote_port $status", "http 200", "unparsed");
+}
+
+/* What is known of the next columns tells where a text ends. */
+static void
+a_text_may_hold_its_delimiter_before_a_number(void **state)
+{
+	static const char *const delimiters[] = { ";", ",", "|", "\t", " | ",
+		"; ", " " };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(delimiters) / sizeof(delimiters[0]); i++) {
+		const char *d = delimiters[i];
+		char format[200], line[200], fields[300];
+
+		(void)snprintf(format, sizeof(format),
+		    "$remote_addr%s$request%s$status%s$body_bytes_sent%s"
+		    "$http_user_agent%s$request_time%s$pipe",
+		    d, d, d, d, d, d);
+		(void)snprintf(line, sizeof(line),
+		    "::1%sGET /a%sb%sc HTTP/1.1%s200%s5%sM/5 (a%s 1%sb)%s0.500%s.",
+		    d, d, d, d, d, d, d, d, d, d);
+		(void)snprintf(fields, sizeof(fields),
+		    "remote_addr=::1; request=GET /a%sb%sc HTTP/1.1; "
+		    "status=200; body_bytes_sent=5; http_user_agent=M/5 "
+		    "(a%s 1%sb); request_time=0.5; pipe=.",
+		    d, d, d, d);
+		formats_check(format, line, fields);
+	}
+	/* A status and bytes, not the words of a text. */
+	formats_check("$http_user_agent $status $body_bytes_sent",
+	    "M/5 (x 404 y 17 200 z) 200 612",
+	    "http_user_agent=M/5 (x 404 y 17 200 z); status=200; "
+	    "body_bytes_sent=612");
+	formats_check("$request_uri;$status;$pipe", "/a;b;c;200;.",
+	    "request_uri=/a;b;c; status=200; pipe=.");
+	formats_check("$http_x_team $status $body_bytes_sent",
+	    "web 2 and more 200 612",
+	    "http_x_team=web 2 and more; status=200; body_bytes_sent=612");
+	/* Where nothing is known of them, the first one ends it. */
+	formats_check("$status;$http_user_agent;$request_id", "200;a;b;c",
+	    "status=200; http_user_agent=a; request_id=b");
+	/* The last column ends there as well. */
+	formats_check("$status;$body_bytes_sent", "200;5;x y",
+	    "status=200; body_bytes_sent=5");
+	formats_check("$status|$request_time", "200|0.5|x y",
+	    "status=200; request_time=0.5");
+	formats_check("$status,$upstream_response_time", "200,0.1, 0.2,x",
+	    "status=200; upstream_response_time=0.3");
+	formats_check("$status\t$remote_addr", "200\t::1\tx",
+	    "status=200; remote_addr=::1");
+	/* Numbers that are none cost their fields only. */
+	formats_check("$request;$status;$body_bytes_sent", "GET /;-;0x1f",
+	    "request=GET /; status none; body_bytes_sent error");
+	formats_check("$status;$http_user_agent;$request_time", "200;a;nan",
+	    "status=200; http_user_agent=a; request_time error");
+	formats_check("$request;$status;$body_bytes_sent", "GET /;x;5",
+	    "unparsed");
+}
+
+/* A path with spaces is between the method and the protocol. */
+static void
+a_path_may_hold_spaces_before_its_protocol(void **state)
+{
+	(void)state;
+	formats_check("$request_method $request_uri $server_protocol $status",
+	    "GET /a b c HTTP/1.1 200",
+	    "request_method=GET; request_uri=/a b c; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("\"$request_method $uri $server_protocol\" $status",
+	    "\"GET /a b\\\"c d HTTP/1.1\" 200",
+	    "request_method=GET; uri=/a b\\\"c d; "
+	    "server_protocol=HTTP/1.1; status=200");
+	/* Of a request that has none it is still a word. */
+	formats_check("\"$request_method $request_uri $server_protocol\" "
+		      "$status",
+	    "\"GET / -\" 400",
+	    "request_method=GET; request_uri=/; server_protocol=-; status=400");
 }
 
 static void
@@ -247,6 +342,7 @@ each_allocation_failure_is_reported_and_leaks_nothing(void **state)
 	(void)state;
 	formats_check_allocations(COMBINED);
 	formats_check_allocations("'$status' '$a|$b|$c|$d'");
+	formats_check_allocations("$uri$is_args$args;$status;$request_time");
 }
 
 int
@@ -258,6 +354,9 @@ main(void)
 		cmocka_unit_test(braces_and_letter_case_make_no_other_name),
 		cmocka_unit_test(variables_without_a_separator_are_told_apart),
 		cmocka_unit_test(delimiters_of_all_kinds_end_a_value),
+		cmocka_unit_test(a_port_may_be_missing),
+		cmocka_unit_test(a_text_may_hold_its_delimiter_before_a_number),
+		cmocka_unit_test(a_path_may_hold_spaces_before_its_protocol),
 		cmocka_unit_test(parts_of_a_quoted_request_are_fields),
 		cmocka_unit_test(upstream_lists_are_one_value),
 		cmocka_unit_test(escaped_values_are_kept_as_they_are),

@@ -300,6 +300,7 @@ numbers_are_decoded_and_bad_ones_are_errors_of_their_field(void **state)
 	} cases[] = {
 		{ "status", "200", "200", false },
 		{ "status", "000", "0", false },
+		{ "status", "00", NULL, true },
 		{ "status", "999", "999", false },
 		{ "status", "-", NULL, false },
 		{ "status", "20", NULL, true },
@@ -377,6 +378,24 @@ numbers_are_decoded_and_bad_ones_are_errors_of_their_field(void **state)
 	}
 }
 
+/* As Envoy writes that there was no answer. */
+static void
+a_status_of_0_is_000(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	reader_init(&r, "envoy", "status response_flags");
+	assert_int_equal(parse(&r,
+			     "[2026-11-20T15:40:00.310Z] \"GET / HTTP/2\" 0 DC "
+			     "154 0 226 - \"-\" \"x\" \"-\" \"a\" \"-\""),
+	    PARSER_PARSED);
+	assert_str(r.entry->text[0], STR("000"));
+	assert_str(r.entry->text[1], STR("DC"));
+	assert_int_equal(r.entry->errors, 0);
+	reader_release(&r);
+}
+
 static void
 units_are_turned_into_seconds(void **state)
 {
@@ -387,6 +406,7 @@ units_are_turned_into_seconds(void **state)
 		{ ":s", "1500" },
 		{ ":ms", "1.5" },
 		{ ":us", "0.0015" },
+		{ ":ns", "0.0000015" },
 	};
 	size_t i;
 
@@ -409,6 +429,41 @@ units_are_turned_into_seconds(void **state)
 		assert_number(&r, "upstream_response_time", cases[i].number);
 		reader_release(&r);
 		buf_release(&b);
+	}
+}
+
+/* Text that a metric has as its value is seconds there (tally.c). */
+static void
+text_that_is_a_value_has_a_unit(void **state)
+{
+	static const struct {
+		const char *format, *line;
+	} cases[] = {
+		{ "%{STATUS:status} %{NUMBER:took:ms}", "200 1500" },
+		{ "json: status=s took=t:ms", "{\"s\":200,\"t\":1500}" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < N(cases); i++) {
+		struct fields fields = { 0 };
+		struct config_error why = { 0 };
+		struct format *format = NULL;
+		struct parser *parser = NULL;
+		const struct entry *e;
+
+		fields.kinds[fields_add(&fields, STR("took"))] = FIELDS_SECONDS;
+		if (format_create(str_from(cases[i].format), &format, &why) ||
+		    parser_create(format, &fields, false, &parser, &why))
+			fail_msg("%s: %s", cases[i].format, why.text);
+		assert_int_equal(
+		    parser_parse(parser, str_from(cases[i].line), &e, NULL),
+		    PARSER_PARSED);
+		assert_int_equal(e->has_number, 1);
+		assert_int_equal(e->number[0].whole, 1);
+		assert_int_equal(e->number[0].nanos, 500000000);
+		parser_destroy(parser);
+		format_destroy(format);
 	}
 }
 
@@ -1019,7 +1074,9 @@ main(void)
 		cmocka_unit_test(a_full_set_of_fields_leaves_no_room_to_derive),
 		cmocka_unit_test(
 		    numbers_are_decoded_and_bad_ones_are_errors_of_their_field),
+		cmocka_unit_test(a_status_of_0_is_000),
 		cmocka_unit_test(units_are_turned_into_seconds),
+		cmocka_unit_test(text_that_is_a_value_has_a_unit),
 		cmocka_unit_test(
 		    an_unquoted_list_as_the_last_column_is_read_whole),
 		cmocka_unit_test(

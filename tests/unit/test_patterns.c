@@ -287,8 +287,9 @@ static void
 the_formats_that_are_promised_are_there(void **state)
 {
 	static const char *const names[] = { "common", "combined",
-		"vhost_combined", "nginx_timed", "apache_timed", "nginx_json",
-		"apache_json", "caddy_json", "traefik_json", "envoy_json" };
+		"vhost_combined", "combinedio", "nginx_timed", "apache_timed",
+		"nginx_json", "apache_json", "caddy_json", "traefik_json",
+		"envoy_json" };
 	size_t i;
 
 	(void)state;
