@@ -7,6 +7,7 @@ builds, busy machines); no test asserts more speed than its deadline.
 """
 
 import collections
+import contextlib
 import http.client
 import itertools
 import json
@@ -322,6 +323,10 @@ class Exporter:
             total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
         return total
 
+    def server_wake_ups(self):
+        """Those of all threads but the loop's."""
+        return self.wake_ups() - self.wake_ups(self.pid)
+
     def come_to_rest(self, seconds=3):
         """Wait until it has not woken up for so many seconds on end."""
         last = {"count": -1, "since": 0.0}
@@ -385,6 +390,34 @@ class Exporter:
         assert "Sanitizer" not in log and "runtime error" not in log, log
         if not self.errors_expected:
             assert not [e for e in self.log if e.get("level") == "error"], log
+
+
+class ConfigPipe:
+    """A configuration that is a FIFO: while it is read, the loop stands still.
+
+    So a loop that is held up by what does not answer needs no debugger.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path)
+
+    def write(self, text):
+        """What whoever reads it first finds in it."""
+        threading.Thread(
+            target=self.path.write_text, args=(text,), daemon=True
+        ).start()
+
+    @contextlib.contextmanager
+    def hold(self, daemon):
+        """Until the function that it yields is called with a configuration."""
+        daemon.send(signal.SIGHUP)
+        with open(self.path, "w") as pipe:  # opens when the daemon has
+            def let_go(text):
+                pipe.write(text)
+                pipe.close()
+
+            yield let_go
 
 
 class Lives:
