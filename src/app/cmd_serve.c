@@ -487,6 +487,7 @@ cmd_serve_run(const struct options *o)
 	if (!error) {
 		exit_code = listen_everywhere(&s);
 		if (!exit_code) {
+			log_drop_when_full();
 			commit_config(&s);
 			keeper_begin(&s.keeper);
 			error = loop_run(s.loop);

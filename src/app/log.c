@@ -1,6 +1,9 @@
 #include "app/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,14 +17,26 @@
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
+/* For whoever reads it to make room, before the first line is dropped. */
+#define PATIENCE_MS 250
+
 static enum log_level least = LOG_INFO;
 static enum log_format style = LOG_LOGFMT;
+static bool drops;
+static uint64_t n_dropped; /* lines, since the last that was written */
+static bool is_torn; /* only a part of the last line was written */
 
 void
 log_setup(enum log_level level, enum log_format format)
 {
 	least = level;
 	style = format;
+}
+
+void
+log_drop_when_full(void)
+{
+	drops = true;
 }
 
 bool
@@ -117,18 +132,84 @@ add_time(struct buf *out)
 	add_pair(out, "time", text);
 }
 
-static void
-write_all(struct str bytes)
+/*
+ * A pipe that can be written to has room for PIPE_BUF bytes.  O_NONBLOCK would
+ * say more, but to whoever else has the descriptor as well.
+ */
+static bool
+has_room(void)
 {
-	while (bytes.len) {
-		ssize_t n = write(STDERR_FILENO, bytes.data, bytes.len);
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return !drops || poll(&out, 1, n_dropped ? 0 : PATIENCE_MS) != 0;
+}
+
+/* Returns how much of bytes was written. */
+static size_t
+write_some(struct str bytes)
+{
+	size_t done = 0;
+
+	while (done < bytes.len && has_room()) {
+		struct str rest = str_after(bytes, done);
+		ssize_t n = write(STDERR_FILENO, rest.data,
+		    drops && rest.len > PIPE_BUF ? PIPE_BUF : rest.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return; /* there is nowhere to say so */
-		bytes = str_after(bytes, (size_t)n);
+			break; /* there is nowhere to say so */
+		done += (size_t)n;
 	}
+	return done;
+}
+
+static void
+write_line(struct str line)
+{
+	size_t n;
+
+	if (is_torn && !write_some(STR("\n")))
+		n = 0;
+	else {
+		is_torn = false;
+		n = write_some(line);
+	}
+	if (n < line.len) {
+		n_dropped++;
+		is_torn |= n != 0;
+	}
+}
+
+static void
+add_head(struct buf *out, enum log_level level, const char *message)
+{
+	buf_clear(out);
+	if (style == LOG_JSON)
+		buf_add_char(out, '{');
+	add_time(out);
+	add_pair(out, "level", level_names[level]);
+	add_pair(out, "msg", message);
+}
+
+static void
+write_event(struct buf *out)
+{
+	buf_add_text(out, style == LOG_JSON ? "}\n" : "\n");
+	write_line(buf_str(out));
+}
+
+static void
+tell_dropped(struct buf *out)
+{
+	char n_lines[sizeof("18446744073709551615")];
+	uint64_t n = n_dropped;
+
+	(void)snprintf(n_lines, sizeof(n_lines), "%" PRIu64, n);
+	add_head(out, LOG_WARN, "the log was full; lines of it were dropped");
+	add_pair(out, "lines", n_lines);
+	write_event(out);
+	n_dropped = n_dropped == n ? 0 : n; /* this one is none of them */
 }
 
 void
@@ -141,11 +222,9 @@ log_event(enum log_level level, const char *message, ...)
 	if (level < least)
 		return;
 	buf_init(&out, MAX_LINE_BYTES);
-	if (style == LOG_JSON)
-		buf_add_char(&out, '{');
-	add_time(&out);
-	add_pair(&out, "level", level_names[level]);
-	add_pair(&out, "msg", message);
+	if (n_dropped)
+		tell_dropped(&out);
+	add_head(&out, level, message);
 	va_start(args, message);
 	while ((key = va_arg(args, const char *))) {
 		const char *value = va_arg(args, const char *);
@@ -154,7 +233,6 @@ log_event(enum log_level level, const char *message, ...)
 			add_pair(&out, key, value);
 	}
 	va_end(args);
-	buf_add_text(&out, style == LOG_JSON ? "}\n" : "\n");
-	write_all(buf_str(&out));
+	write_event(&out);
 	buf_release(&out);
 }

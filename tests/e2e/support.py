@@ -218,6 +218,8 @@ class Exporter:
             arguments.insert(0, "--web.listen-address=127.0.0.1:0")
             n_addresses = 1
         self.lines = []
+        self.reads_log = threading.Event()  # while it is clear, nobody does
+        self.reads_log.set()
         self.errors_expected = False
         self.process = subprocess.Popen(
             [*wrapper, BINARY, *arguments],
@@ -253,6 +255,7 @@ class Exporter:
     def _read_log(self):
         for line in self.process.stderr:
             self.lines.append(line.decode(errors="replace"))
+            self.reads_log.wait()
 
     @property
     def pid(self):
@@ -365,6 +368,7 @@ class Exporter:
 
     def stop(self, number=signal.SIGTERM):
         """End it as systemd does; it must take it within a second, in peace."""
+        self.reads_log.set()
         if self.process.poll() is not None:
             return
         self.send(signal.SIGCONT)
@@ -378,7 +382,22 @@ class Exporter:
             ) from None
         self._reader.join(5)
 
+    def fill_log(self):
+        """Leave no room in the pipe that its log goes to, which nobody reads."""
+        self.reads_log.clear()
+        line = "filler=1\n"
+        pipe = os.open(f"/proc/{self.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(pipe, line.encode())
+            wait_for(lambda: line in self.lines, what="its reader to stop")
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(pipe, line.encode())
+        finally:
+            os.close(pipe)
+
     def kill(self):
+        self.reads_log.set()
         self.process.kill()
         self.process.wait()
         self._reader.join(5)

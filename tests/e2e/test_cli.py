@@ -289,6 +289,27 @@ def test_a_hostile_file_name_stays_one_log_line(exporter, logs, form):
         assert entry["level"] != "error"
 
 
+def test_a_log_that_nobody_reads_holds_nothing_up(exporter, make_log, logs):
+    daemon = exporter(logs / "*.log")
+    daemon.fill_log()
+    many = []
+    for i in range(4):
+        many.append(make_log(logs / f"{i}.log", source=logs / "*.log"))
+        many[-1].write(5)
+        support.wait_for(lambda: daemon.has_open(many[-1].path))
+    support.assert_counted(daemon, *many)
+    assert not daemon.logged("following")
+    daemon.reads_log.set()
+    support.wait_for(lambda: daemon.lines.count("filler=1\n") > 1000)
+    many.append(make_log(logs / "later.log", source=logs / "*.log"))
+    many[-1].write(1)
+    support.wait_for(lambda: daemon.logged("following"))
+    assert daemon.logged("following")[0]["path"] == str(many[-1].path)
+    dropped = daemon.logged("the log was full; lines of it were dropped")
+    assert len(dropped) == 1
+    assert int(dropped[0]["lines"]) >= 4
+
+
 @pytest.mark.parametrize(
     "level,quiet", [("debug", False), ("info", False), ("warn", True), ("error", True)]
 )
