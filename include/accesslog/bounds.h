@@ -190,6 +190,9 @@
 /* A scrape waits for the logs to be drained: half its timeout, at most this. */
 #define BOUNDS_SCRAPE_WAIT_MS 1000
 
+/* A loop that has not answered for so long is not healthy. */
+#define BOUNDS_LOOP_SILENT_MS 30000
+
 /* POST /-/reload waits for the loop to have read the configuration. */
 #define BOUNDS_RELOAD_WAIT_MS 5000
 

@@ -253,6 +253,14 @@ reload_came(void *arg)
 }
 
 static void
+somebody_asks(void *arg)
+{
+	struct serve *s = arg;
+
+	rendezvous_answer(s->answers.alive);
+}
+
+static void
 signal_came(void *arg, int signal_number)
 {
 	struct serve *s = arg;
@@ -439,6 +447,9 @@ set_up(struct serve *s)
 		error = rendezvous_create(loop_uv(s->loop), reload_came, s,
 		    &s->answers.reload);
 	if (!error)
+		error = rendezvous_create(loop_uv(s->loop), somebody_asks, s,
+		    &s->answers.alive);
+	if (!error)
 		error = answers_create(&s->answers, &s->httpd);
 	return error ? error : start(s);
 }
@@ -457,6 +468,7 @@ static void
 take_down(struct serve *s)
 {
 	stop_serving(s);
+	rendezvous_destroy(s->answers.alive);
 	rendezvous_destroy(s->answers.reload);
 	rendezvous_destroy(s->answers.saved);
 	rendezvous_destroy(s->answers.counted);

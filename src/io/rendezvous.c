@@ -83,6 +83,18 @@ ask(struct rendezvous *r)
 	return ++r->n_asked;
 }
 
+uint64_t
+rendezvous_ask(struct rendezvous *r)
+{
+	uint64_t silent_ms;
+
+	(void)pthread_mutex_lock(&r->lock);
+	(void)ask(r);
+	silent_ms = now_ms() - r->owing_since_ms;
+	(void)pthread_mutex_unlock(&r->lock);
+	return silent_ms;
+}
+
 /* Locked, but not while it waits.  Returns whether it is not yet end_ms. */
 static bool
 wait_until(struct rendezvous *r, uint64_t end_ms)

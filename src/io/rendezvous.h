@@ -38,6 +38,14 @@ int rendezvous_create(struct uv_loop_s *loop, rendezvous_request_fn on_request,
  */
 bool rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms);
 
+/*
+ * Ask, and do not wait.
+ *
+ * Returns for how many milliseconds the loop has owed an answer, to this or an
+ * earlier question.  Thread: any but the loop's.
+ */
+uint64_t rendezvous_ask(struct rendezvous *r);
+
 /* What on_request asked for is done.  Thread: the loop's. */
 void rendezvous_answer(struct rendezvous *r);
 
