@@ -248,11 +248,26 @@ nearest_option(const char *text)
 	return best;
 }
 
+/*
+ * The argument that getopt_long() did not know.  One with a single dash is
+ * letters to it, and it is not done with "-config.file" after the c.
+ */
+static char *
+refused_argument(int argc, char *argv[])
+{
+	char *next = optind < argc ? argv[optind] : NULL;
+
+	if (optopt && next && next[0] == '-' && next[1] == optopt)
+		return next;
+	return argv[optind - 1];
+}
+
 static enum options_result
 complain_of(char *argument, int what)
 {
 	const char *near;
 	size_t i;
+	bool has_one_dash = argument[0] == '-' && argument[1] != '-';
 
 	if (what == ':')
 		return COMPLAIN(
@@ -260,9 +275,15 @@ complain_of(char *argument, int what)
 		    argument);
 	argument[strcspn(argument, "=")] = '\0';
 	for (i = 0; i < N_OPTIONS; i++) {
-		if (!strcmp(argument + strspn(argument, "-"), known[i].name))
-			return COMPLAIN("%s takes no value; write it alone\n",
-			    argument);
+		if (strcmp(argument + strspn(argument, "-"), known[i].name) !=
+		    0)
+			continue;
+		if (has_one_dash)
+			return COMPLAIN("%s begins with two dashes; write "
+					"--%s\n",
+			    argument, known[i].name);
+		return COMPLAIN("%s takes no value; write it alone\n",
+		    argument);
 	}
 	near = nearest_option(argument);
 	if (near)
@@ -425,7 +446,7 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 	while (result == OPTIONS_RUN &&
 	    (id = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
 		if (id == '?' || id == ':')
-			result = complain_of(argv[optind - 1], id);
+			result = complain_of(refused_argument(argc, argv), id);
 		else
 			result = set(&o, id, optarg);
 	}

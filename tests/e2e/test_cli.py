@@ -112,6 +112,19 @@ def test_a_mistyped_option_is_named(logs):
         assert f"did you mean {instead}" in refusal(option, logs / "access.log")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["-config.file=x"], ["-config.file", "x"], ["access.log", "-web.enable-lifecycle"],
+     ["scan", "access.log", "-format=combined"], ["serve", "-log.level=debug"], ["-quiet"]],
+    ids=" ".join,
+)
+def test_an_option_with_one_dash_is_named_with_two(arguments):
+    name = next(word for word in arguments if word[0] == "-").partition("=")[0]
+    assert f"{name} begins with two dashes; write -{name}" in refusal(*arguments)
+    for argument in "-cofnig.file=x", "-Z.log":
+        assert f'unknown option "{argument.partition("=")[0]}"' in refusal(argument)
+
+
 @pytest.mark.parametrize("command", [[], ["serve"], ["scan"]], ids=["", "serve", "scan"])
 def test_no_file_is_refused(command):
     assert re.search(r"(?i)file", refusal(*command))
