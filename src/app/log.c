@@ -11,9 +11,13 @@
 #include <unistd.h>
 
 #include "accesslog/buf.h"
+#include "accesslog/labels.h"
 
-/* Longer lines lose their end; a path takes at most 4,096 bytes. */
-#define MAX_LINE_BYTES (32u * 1024)
+/* Of a value; longer ones lose their end.  A path is not longer. */
+#define MAX_VALUE_BYTES BOUNDS_LABEL_VALUE_MOST_BYTES
+
+/* Eight values of which each byte is six as \u0001, and their keys. */
+#define MAX_LINE_BYTES (8u * 6 * MAX_VALUE_BYTES + 1024)
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
@@ -67,41 +71,50 @@ log_format_of(const char *name, enum log_format *ret_format)
 
 /* Inside of quotes, for both formats: RFC 8259, section 7. */
 static void
-add_quoted(struct buf *out, const char *text)
+add_quoted(struct buf *out, struct str text)
 {
+	size_t i;
+
 	buf_add_char(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_add_format(out, "\\%c", *text);
-		else if (*text == '\n')
+	for (i = 0; i < text.len; i++) {
+		char c = text.data[i];
+
+		if (c == '"' || c == '\\')
+			buf_add_format(out, "\\%c", c);
+		else if (c == '\n')
 			buf_add_text(out, "\\n");
-		else if ((unsigned char)*text < 0x20)
-			buf_add_format(out, "\\u%04x", (unsigned)*text);
+		else if ((unsigned char)c < 0x20)
+			buf_add_format(out, "\\u%04x", (unsigned)c);
 		else
-			buf_add_char(out, *text);
+			buf_add_char(out, c);
 	}
 	buf_add_char(out, '"');
 }
 
 static bool
-needs_quotes(const char *text)
+needs_quotes(struct str text)
 {
-	if (!*text)
-		return true;
-	for (; *text; text++) {
-		if (*text <= ' ' || *text == '"' || *text == '=' ||
-		    *text == '\\' || *text == 0x7F)
+	size_t i;
+
+	for (i = 0; i < text.len; i++) {
+		char c = text.data[i];
+
+		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7F)
 			return true;
 	}
-	return false;
+	return !text.len;
 }
 
 static void
-add_pair(struct buf *out, const char *key, const char *value)
+add_pair(struct buf *out, const char *key, const char *text)
 {
+	struct labels_scratch scratch;
+	struct str value = labels_clean(str_from(text), MAX_VALUE_BYTES,
+	    &scratch);
+
 	if (style == LOG_JSON) {
 		buf_add_text(out, out->len > 1 ? "," : "");
-		add_quoted(out, key);
+		add_quoted(out, str_from(key));
 		buf_add_char(out, ':');
 		add_quoted(out, value);
 		return;
@@ -112,7 +125,7 @@ add_pair(struct buf *out, const char *key, const char *value)
 	if (needs_quotes(value))
 		add_quoted(out, value);
 	else
-		buf_add_text(out, value);
+		buf_add(out, value);
 }
 
 static void

@@ -3,6 +3,8 @@
  *
  *	time=2026-11-20T15:40:00.123Z level=info msg=listening address=[::]:9649
  *
+ * Values are made valid UTF-8, with U+FFFD for what is not.
+ *
  * A line is written by one write(2), where it is not longer than a pipe takes
  * at once.  Thread: the main thread, which is also
  * the loop's.

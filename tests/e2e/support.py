@@ -218,6 +218,7 @@ class Exporter:
             arguments.insert(0, "--web.listen-address=127.0.0.1:0")
             n_addresses = 1
         self.lines = []
+        self.raw_log = b""
         self.reads_log = threading.Event()  # while it is clear, nobody does
         self.reads_log.set()
         self.errors_expected = False
@@ -254,6 +255,7 @@ class Exporter:
 
     def _read_log(self):
         for line in self.process.stderr:
+            self.raw_log += line
             self.lines.append(line.decode(errors="replace"))
             self.reads_log.wait()
 

@@ -1,6 +1,7 @@
 """The command line: what it answers, what it refuses, and how it says so."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -300,6 +301,21 @@ def test_a_hostile_file_name_stays_one_log_line(exporter, logs, form):
         entry = support.logfmt(line)
         assert {"time", "level", "msg"} <= set(entry), line
         assert entry["level"] != "error"
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_a_file_name_that_is_no_text_is_logged_as_text(exporter, logs, form):
+    """As JSON has to be: RFC 8259, section 8.1."""
+    name = "\ufffd\x01" + "\u00e9" + "\ufffd" * 70
+    path = os.fsencode(logs) + b"/\xff\x01\xc3\xa9" + b"\xc3" * 70
+    with open(path, "wb") as file:
+        file.write(LINE)
+    daemon = exporter(f"--log.format={form}", os.fsdecode(path))
+    support.wait_for(lambda: daemon.logged("following"))
+    if form == "json":
+        for entry in daemon.logged("following"):
+            assert entry["path"] == entry["source"] == f"{logs}/{name}"
+    assert name.replace("\x01", "\\u0001") in daemon.raw_log.decode()
 
 
 def test_a_log_that_nobody_reads_holds_nothing_up(exporter, make_log, logs):
