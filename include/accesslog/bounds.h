@@ -150,8 +150,9 @@
 
 /*
  * Descriptors that followed files leave free: 2 * 256 connections at most, as
- * no address may lack them, the inputs and their connections, and what libuv,
- * SQLite and a scrape open.
+ * no address may lack them, 64 inputs and 128 connections of theirs, and what
+ * libuv, SQLite and a scrape open; a reload may open as many inputs again
+ * before it closes those that go.
  */
 #define BOUNDS_SPARE_DESCRIPTORS 832
 
