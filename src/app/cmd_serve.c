@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accesslog/config_error.h"
 #include "app/answers.h"
 #include "app/config_file.h"
 #include "app/events.h"
@@ -213,13 +214,26 @@ try_config(const struct config *config, struct config_error *reterr)
 	return error;
 }
 
+/* As config_file_compose(). */
+static int
+compose_again(const struct serve *s, struct config **ret_config,
+    struct config_error *reterr)
+{
+	if (strcmp(s->options->config_file, "-") != 0)
+		return config_file_compose(s->options, ret_config, reterr);
+	(void)config_error_set(reterr, 0, 0,
+	    "standard input cannot be read again; start with "
+	    "--config.file=FILE");
+	return -ESPIPE;
+}
+
 static void
 read_config_again(struct serve *s)
 {
 	struct config_error why = { 0 };
 	struct config *config;
 	struct buf text;
-	int error = config_file_compose(s->options, &config, &why);
+	int error = compose_again(s, &config, &why);
 
 	if (!error) {
 		error = try_config(config, &why);
