@@ -354,6 +354,8 @@ start(struct serve *s)
 		return 0;
 	}
 	config_file_tell(s->options, error, &why);
+	if (error == -ENOMEM)
+		return -EAGAIN;
 	/* An input that cannot be opened is no mistake of the user's. */
 	return *why.text && error != -EINVAL ? -EAGAIN : -EINVAL;
 }

@@ -410,3 +410,47 @@ def test_a_hang_up_is_survived_and_logged(exporter, log):
     support.wait_for(lambda: len(daemon.log) > before, what="a line about SIGHUP")
     log.write(3)
     support.assert_counted(daemon, log)
+
+
+@pytest.mark.skipif(support.SANITIZED, reason="a sanitizer reserves terabytes")
+@pytest.mark.parametrize("command", ["check", "scan", "explain", "serve"])
+def test_no_memory_is_no_mistake_of_the_user(command, logs):
+    """Status 1 wherever it ends, as memory grows from not enough to start."""
+    log = logs / "access.log"
+    log.write_bytes(LINE)
+    config = logs / "exporter.yml"
+    config.write_text("sources:\n" + "".join(
+        f"- {{ name: s{i}, paths: [{logs}/{i}.log], format: combined }}\n"
+        for i in range(1000)
+    ))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = {
+            "check": [config],
+            "scan": [log, "--format=%{COMBINED}"],
+            "explain": [log],
+            # It ends, because the port is in use.
+            "serve": [f"--web.listen-address=127.0.0.1:{server.getsockname()[1]}",
+                      f"--config.file={config}"],
+        }[command]
+
+        def status(kib):
+            limit = f"--as={kib * 1024}"
+            result = support.run(command, *arguments, wrapper=("prlimit", limit, "--"))
+            return result.returncode, result.stderr.decode()
+
+        def is_enough(kib):
+            code, text = status(kib)
+            return code == 0 or "in use by another process" in text
+
+        few, enough = 1024, 1024 * 1024
+        assert is_enough(enough)
+        while enough - few > 64:
+            middle = (few + enough) // 2
+            few, enough = (few, middle) if is_enough(middle) else (middle, enough)
+        codes = set()
+        for kib in range(max(0, enough - 8192), enough, 64):
+            code, text = status(kib)
+            if code != 127:  # the system's own, before it runs
+                assert code in (0, 1), (kib, code, text)
+                codes.add(code)
+        assert 1 in codes
