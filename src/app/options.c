@@ -119,21 +119,49 @@ plain_address(const char *address)
 	return *address == ':' ? address + 1 : address;
 }
 
-/* Port 0 is another each time. */
+static const char *
+port_of(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+
+	return colon ? colon + 1 : address;
+}
+
 static bool
-was_listened_on(const struct options *o, const char *address)
+is_everywhere(const char *address)
 {
 	const char *plain = plain_address(address);
-	const char *colon = strrchr(plain, ':');
+
+	return !strchr(plain, ':') || !strncmp(plain, "[::]:", 5);
+}
+
+/* One everywhere leaves its port to no other; 0 is another port each time. */
+static enum options_result
+add_address(struct options *o, const char *address)
+{
+	const char *port = port_of(address);
 	size_t i;
 
-	if (!strcmp(colon ? colon + 1 : plain, "0"))
-		return false;
-	for (i = 0; i < o->n_addresses; i++) {
-		if (!strcmp(plain_address(o->addresses[i]), plain))
-			return true;
+	if (o->n_addresses == BOUNDS_HTTP_ADDRESSES)
+		return COMPLAIN("--web.listen-address: more than %d of them; "
+				"write fewer\n",
+		    BOUNDS_HTTP_ADDRESSES);
+	for (i = 0; i < o->n_addresses && strcmp(port, "0") != 0; i++) {
+		const char *other = o->addresses[i];
+
+		if (!strcmp(plain_address(other), plain_address(address)))
+			return COMPLAIN("--web.listen-address=%s was given "
+					"twice; write it once\n",
+			    address);
+		if (!strcmp(port_of(other), port) &&
+		    (is_everywhere(other) || is_everywhere(address)))
+			return COMPLAIN("--web.listen-address=%s and %s have "
+					"the same port, and one of them is "
+					"everywhere; write only that\n",
+			    other, address);
 	}
-	return false;
+	o->addresses[o->n_addresses++] = address;
+	return OPTIONS_RUN;
 }
 
 static enum options_result
@@ -167,16 +195,7 @@ set(struct options *o, int id, const char *value)
 		o->state_dir = value;
 		return OPTIONS_RUN;
 	case ID_LISTEN:
-		if (o->n_addresses == BOUNDS_HTTP_ADDRESSES)
-			return COMPLAIN("--web.listen-address: more than %d "
-					"of them; write fewer\n",
-			    BOUNDS_HTTP_ADDRESSES);
-		if (was_listened_on(o, value))
-			return COMPLAIN("--web.listen-address=%s was given "
-					"twice; write it once\n",
-			    value);
-		o->addresses[o->n_addresses++] = value;
-		return OPTIONS_RUN;
+		return add_address(o, value);
 	case ID_LIFECYCLE:
 		o->has_lifecycle = true;
 		return OPTIONS_RUN;

@@ -166,6 +166,18 @@ def test_an_address_that_is_given_twice_is_refused(one, two, logs):
     assert f"--web.listen-address={two} was given twice; write it once" in text
 
 
+@pytest.mark.parametrize(
+    "one,two",
+    [(":9", "127.0.0.1:9"), ("127.0.0.1:9", "9"), ("[::1]:9", "*:9"), ("[::]:9", "localhost:9")],
+)
+def test_an_address_within_another_is_refused(one, two, logs):
+    text = refusal(
+        f"--web.listen-address={one}", f"--web.listen-address={two}", logs / "access.log"
+    )
+    assert f"--web.listen-address={one} and {two} have the same port" in text
+    assert "write only that" in text
+
+
 def test_a_port_in_use_ends_it_with_1(logs):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = "127.0.0.1:%d" % taken.getsockname()[1]
