@@ -150,8 +150,9 @@
 
 /*
  * Descriptors that followed files leave free: 2 * 256 connections at most, as
- * no address may lack them, the inputs and their connections, and what libuv,
- * SQLite and a scrape open.
+ * no address may lack them, 64 inputs and 128 connections of theirs, and what
+ * libuv, SQLite and a scrape open; a reload may open as many inputs again
+ * before it closes those that go.
  */
 #define BOUNDS_SPARE_DESCRIPTORS 832
 
@@ -189,6 +190,9 @@
 
 /* A scrape waits for the logs to be drained: half its timeout, at most this. */
 #define BOUNDS_SCRAPE_WAIT_MS 1000
+
+/* A loop that has not answered for so long is not healthy. */
+#define BOUNDS_LOOP_SILENT_MS 30000
 
 /* POST /-/reload waits for the loop to have read the configuration. */
 #define BOUNDS_RELOAD_WAIT_MS 5000

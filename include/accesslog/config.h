@@ -120,6 +120,7 @@ struct config_source {
 };
 
 struct config {
+	char *text; /* that the places borrow from; NULL: of none */
 	char *name_space; /* may be empty */
 	bool default_metrics;
 	uint32_t max_series;

@@ -8,12 +8,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "accesslog/str.h"
+
 /* Where a text of the user's begins; all zero where it is not known. */
 struct config_place {
 	size_t line; /* from 1 */
 	size_t column; /* from 1, in bytes */
 	/* It stands there byte for byte, so that columns in it can be added. */
 	bool verbatim;
+	/*
+	 * Of a folded or literal text, what stands there from its '>' or '|'
+	 * on; else empty.  Borrowed from the text of the configuration.
+	 */
+	struct str block;
 };
 
 struct config_error {
@@ -28,7 +35,7 @@ int config_error_set(struct config_error *error, size_t line, size_t column,
 
 /*
  * An error in a text becomes one in the file that the text stands in.  Where
- * columns cannot be added, the one in the text goes into the sentence.
+ * the column cannot be found there, the one in the text goes into the sentence.
  */
 void config_error_locate(struct config_error *error, struct config_place place);
 

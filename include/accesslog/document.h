@@ -50,7 +50,7 @@ struct document {
 };
 
 /*
- * text          borrowed during the call
+ * text          borrowed; places in the document borrow from it
  * ret_document  document_release(); untouched on failure
  *
  * Returns 0, -EINVAL with reterr, -ENOMEM.

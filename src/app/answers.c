@@ -51,6 +51,19 @@ answer_replaying(struct httpd_reply *reply)
 	    "read\n");
 }
 
+static void
+count(struct answers *a, enum metrics_id id, const struct str *value,
+    uint64_t n)
+{
+	struct pipeline *p = a->pipeline;
+	int error;
+
+	lock_registry(a);
+	error = metrics_add(&p->metrics, id, value, decimal_of(n));
+	registry_unlock(p->registry);
+	(void)error; /* out of memory: a count of the exporter's own is short */
+}
+
 static uint64_t
 now_ms(void)
 {
@@ -65,25 +78,32 @@ now_ms(void)
  * be gone after a crash; or time is up.  A slow save leaves the counting alone:
  * whoever comes during it has another, and waits no more for the save.
  *
+ * ret_is_stale  time was up before all was counted
+ *
  * Returns whether it can be shown; else there is an answer.
  */
 static bool
 wait_for_logs(struct answers *a, const struct httpd_request *request,
-    struct httpd_reply *reply)
+    struct httpd_reply *reply, bool *ret_is_stale)
 {
 	uint32_t wait_ms = BOUNDS_SCRAPE_WAIT_MS;
 	uint64_t began_ms = now_ms(), took_ms;
+	bool is_counted;
+
+	(void)rendezvous_ask(a->alive); /* so that its silence is noticed */
 
 	if (request->scrape_timeout_ms &&
 	    request->scrape_timeout_ms / 2 < wait_ms)
 		wait_ms = request->scrape_timeout_ms / 2;
-	if (!keeper_is_replaying(a->keeper) &&
-	    rendezvous_wait(a->counted, wait_ms) && a->keeper->saver) {
+	is_counted = !keeper_is_replaying(a->keeper) &&
+	    rendezvous_wait(a->counted, wait_ms);
+	if (is_counted && a->keeper->saver) {
 		took_ms = now_ms() - began_ms;
 		if (took_ms < wait_ms)
 			(void)rendezvous_wait(a->saved,
 			    wait_ms - (uint32_t)took_ms);
 	}
+	*ret_is_stale = !is_counted;
 	if (keeper_may_show(a->keeper))
 		return true;
 	answer_replaying(reply);
@@ -96,10 +116,13 @@ answer_metrics(void *arg, const struct httpd_request *request,
 {
 	struct answers *a = arg;
 	struct registry_snapshot snapshot;
+	bool is_stale;
 	int error;
 
-	if (!wait_for_logs(a, request, reply))
+	if (!wait_for_logs(a, request, reply, &is_stale))
 		return;
+	if (is_stale)
+		count(a, METRICS_STALE_SCRAPES, NULL, 1);
 	error = take_snapshot(a, &snapshot);
 	if (error) {
 		answer_failure(reply, error);
@@ -138,9 +161,10 @@ answer_page(void *arg, const struct httpd_request *request,
 	struct answers *a = arg;
 	struct registry_snapshot snapshot;
 	struct paths names;
+	bool is_stale;
 	int error;
 
-	if (!wait_for_logs(a, request, reply))
+	if (!wait_for_logs(a, request, reply, &is_stale))
 		return;
 	error = copy_names(a, &names);
 	if (error) {
@@ -186,12 +210,34 @@ answer_reload(void *arg, const struct httpd_request *request,
 	registry_unlock(a->pipeline->registry);
 }
 
+/*
+ * A loop that has no work answers at once, and one that has much in its next
+ * turn.  Who is silent is stuck in a system call.
+ *
+ * Returns whether it is well; else there is an answer.
+ */
+static bool
+is_alive(struct answers *a, struct httpd_reply *reply)
+{
+	uint64_t silent_ms = rendezvous_ask(a->alive);
+
+	if (silent_ms < BOUNDS_LOOP_SILENT_MS)
+		return true;
+	reply->status = 503;
+	buf_add_format(&reply->body,
+	    "503: what reads the logs has not answered for %u seconds; does a "
+	    "disk or a mount hang?\n",
+	    (unsigned)(silent_ms / 1000));
+	return false;
+}
+
 static void
 answer_healthy(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
-	(void)arg;
 	(void)request;
+	if (!is_alive(arg, reply))
+		return;
 	reply->content_type = "text/plain; charset=utf-8";
 	buf_add_text(&reply->body, "accesslog_exporter is healthy.\n");
 }
@@ -201,8 +247,11 @@ answer_ready(void *arg, const struct httpd_request *request,
     struct httpd_reply *reply)
 {
 	struct answers *a = arg;
+	bool is_stale;
 
-	if (!keeper_may_show(a->keeper) && !wait_for_logs(a, request, reply))
+	if (!is_alive(a, reply) ||
+	    (!keeper_may_show(a->keeper) &&
+		!wait_for_logs(a, request, reply, &is_stale)))
 		return;
 	reply->content_type = "text/plain; charset=utf-8";
 	buf_add_text(&reply->body, "accesslog_exporter is ready.\n");
@@ -211,10 +260,8 @@ answer_ready(void *arg, const struct httpd_request *request,
 static void
 count_scrape(struct answers *a, unsigned status, uint64_t n)
 {
-	struct pipeline *p = a->pipeline;
 	char code[] = "000";
 	struct str value = STR("other");
-	int error;
 
 	if (status < 1000) {
 		code[0] = (char)('0' + status / 100);
@@ -222,11 +269,7 @@ count_scrape(struct answers *a, unsigned status, uint64_t n)
 		code[2] = (char)('0' + status % 10);
 		value = str_of(code, 3);
 	}
-	lock_registry(a);
-	error = metrics_add(&p->metrics, METRICS_SCRAPES, &value,
-	    decimal_of(n));
-	registry_unlock(p->registry);
-	(void)error; /* out of memory: a count of the exporter's own is short */
+	count(a, METRICS_SCRAPES, &value, n);
 }
 
 static void
@@ -256,6 +299,7 @@ answers_create(struct answers *a, struct httpd **ret_httpd)
 	size_t n_routes = sizeof(routes) / sizeof(routes[0]);
 
 	count_scrape(a, 200, 0);
+	count(a, METRICS_STALE_SCRAPES, NULL, 0);
 	return httpd_create(routes, n_routes, a, was_answered, ret_httpd);
 }
 
@@ -265,6 +309,7 @@ answers_let_go(struct answers *a)
 	rendezvous_cancel(a->counted);
 	rendezvous_cancel(a->saved);
 	rendezvous_cancel(a->reload);
+	rendezvous_cancel(a->alive);
 }
 
 void

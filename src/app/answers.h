@@ -3,7 +3,7 @@
  * well, and a reload.
  *
  * A scrape waits until the loop has counted and saved what is in the logs; what
- * the loop does for that is not known here, but the three rendezvous where it
+ * the loop does for that is not known here, but the rendezvous where it
  * is asked.
  *
  * Thread: what is not static in answers.c is for the loop thread, and for the
@@ -30,6 +30,7 @@ struct answers {
 	struct rendezvous *counted; /* what is in the logs is counted */
 	struct rendezvous *saved; /* and saved */
 	struct rendezvous *reload;
+	struct rendezvous *alive; /* the loop; answered in its next turn */
 	/* Guarded by the registry's lock. */
 	struct paths names; /* of the sources */
 	bool is_reloaded; /* how it went */

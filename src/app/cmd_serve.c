@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accesslog/config_error.h"
 #include "accesslog/ingest_absent.h"
 #include "app/answers.h"
 #include "app/config_file.h"
@@ -227,13 +228,26 @@ try_config(const struct config *config, struct config_error *reterr)
 	return error;
 }
 
+/* As config_file_compose(). */
+static int
+compose_again(const struct serve *s, struct config **ret_config,
+    struct config_error *reterr)
+{
+	if (strcmp(s->options->config_file, "-") != 0)
+		return config_file_compose(s->options, ret_config, reterr);
+	(void)config_error_set(reterr, 0, 0,
+	    "standard input cannot be read again; start with "
+	    "--config.file=FILE");
+	return -ESPIPE;
+}
+
 static void
 read_config_again(struct serve *s)
 {
 	struct config_error why = { 0 };
 	struct config *config;
 	struct buf text;
-	int error = config_file_compose(s->options, &config, &why);
+	int error = compose_again(s, &config, &why);
 
 	if (!error) {
 		error = try_config(config, &why);
@@ -264,6 +278,14 @@ reload_came(void *arg)
 
 	read_config_again(s);
 	rendezvous_answer(s->answers.reload);
+}
+
+static void
+somebody_asks(void *arg)
+{
+	struct serve *s = arg;
+
+	rendezvous_answer(s->answers.alive);
 }
 
 static void
@@ -346,6 +368,8 @@ start(struct serve *s)
 		return 0;
 	}
 	config_file_tell(s->options, error, &why);
+	if (error == -ENOMEM)
+		return -EAGAIN;
 	/* An input that cannot be opened is no mistake of the user's. */
 	return *why.text && error != -EINVAL ? -EAGAIN : -EINVAL;
 }
@@ -453,6 +477,9 @@ set_up(struct serve *s)
 		error = rendezvous_create(loop_uv(s->loop), reload_came, s,
 		    &s->answers.reload);
 	if (!error)
+		error = rendezvous_create(loop_uv(s->loop), somebody_asks, s,
+		    &s->answers.alive);
+	if (!error)
 		error = answers_create(&s->answers, &s->httpd);
 	return error ? error : start(s);
 }
@@ -471,6 +498,7 @@ static void
 take_down(struct serve *s)
 {
 	stop_serving(s);
+	rendezvous_destroy(s->answers.alive);
 	rendezvous_destroy(s->answers.reload);
 	rendezvous_destroy(s->answers.saved);
 	rendezvous_destroy(s->answers.counted);
@@ -501,6 +529,7 @@ cmd_serve_run(const struct options *o)
 	if (!error) {
 		exit_code = listen_everywhere(&s);
 		if (!exit_code) {
+			log_drop_when_full();
 			commit_config(&s);
 			keeper_begin(&s.keeper);
 			error = loop_run(s.loop);

@@ -64,6 +64,12 @@ sentence_of(enum event_kind kind)
 		return (struct sentence){ LOG_INFO,
 			"receiving; it cannot be replayed: what is sent while "
 			"the exporter is down is not counted" };
+	case EVENT_NOT_ACCEPTED:
+		return (struct sentence){ LOG_WARN,
+			"no connection can be accepted; trying again" };
+	case EVENT_ACCEPTED:
+		return (struct sentence){ LOG_INFO,
+			"connections are accepted again" };
 	case EVENT_ENDED:
 		return (
 		    struct sentence){ LOG_INFO, "standard input has ended" };

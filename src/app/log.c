@@ -1,6 +1,9 @@
 #include "app/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,20 +11,36 @@
 #include <unistd.h>
 
 #include "accesslog/buf.h"
+#include "accesslog/labels.h"
 
-/* Longer lines lose their end; a path takes at most 4,096 bytes. */
-#define MAX_LINE_BYTES (32u * 1024)
+/* Of a value; longer ones lose their end.  A path is not longer. */
+#define MAX_VALUE_BYTES BOUNDS_LABEL_VALUE_MOST_BYTES
+
+/* Eight values of which each byte is six as \u0001, and their keys. */
+#define MAX_LINE_BYTES (8u * 6 * MAX_VALUE_BYTES + 1024)
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
+/* For whoever reads it to make room, before the first line is dropped. */
+#define PATIENCE_MS 250
+
 static enum log_level least = LOG_INFO;
 static enum log_format style = LOG_LOGFMT;
+static bool drops;
+static uint64_t n_dropped; /* lines, since the last that was written */
+static bool is_torn; /* only a part of the last line was written */
 
 void
 log_setup(enum log_level level, enum log_format format)
 {
 	least = level;
 	style = format;
+}
+
+void
+log_drop_when_full(void)
+{
+	drops = true;
 }
 
 bool
@@ -52,41 +71,50 @@ log_format_of(const char *name, enum log_format *ret_format)
 
 /* Inside of quotes, for both formats: RFC 8259, section 7. */
 static void
-add_quoted(struct buf *out, const char *text)
+add_quoted(struct buf *out, struct str text)
 {
+	size_t i;
+
 	buf_add_char(out, '"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			buf_add_format(out, "\\%c", *text);
-		else if (*text == '\n')
+	for (i = 0; i < text.len; i++) {
+		char c = text.data[i];
+
+		if (c == '"' || c == '\\')
+			buf_add_format(out, "\\%c", c);
+		else if (c == '\n')
 			buf_add_text(out, "\\n");
-		else if ((unsigned char)*text < 0x20)
-			buf_add_format(out, "\\u%04x", (unsigned)*text);
+		else if ((unsigned char)c < 0x20)
+			buf_add_format(out, "\\u%04x", (unsigned)c);
 		else
-			buf_add_char(out, *text);
+			buf_add_char(out, c);
 	}
 	buf_add_char(out, '"');
 }
 
 static bool
-needs_quotes(const char *text)
+needs_quotes(struct str text)
 {
-	if (!*text)
-		return true;
-	for (; *text; text++) {
-		if (*text <= ' ' || *text == '"' || *text == '=' ||
-		    *text == '\\' || *text == 0x7F)
+	size_t i;
+
+	for (i = 0; i < text.len; i++) {
+		char c = text.data[i];
+
+		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7F)
 			return true;
 	}
-	return false;
+	return !text.len;
 }
 
 static void
-add_pair(struct buf *out, const char *key, const char *value)
+add_pair(struct buf *out, const char *key, const char *text)
 {
+	struct labels_scratch scratch;
+	struct str value = labels_clean(str_from(text), MAX_VALUE_BYTES,
+	    &scratch);
+
 	if (style == LOG_JSON) {
 		buf_add_text(out, out->len > 1 ? "," : "");
-		add_quoted(out, key);
+		add_quoted(out, str_from(key));
 		buf_add_char(out, ':');
 		add_quoted(out, value);
 		return;
@@ -97,7 +125,7 @@ add_pair(struct buf *out, const char *key, const char *value)
 	if (needs_quotes(value))
 		add_quoted(out, value);
 	else
-		buf_add_text(out, value);
+		buf_add(out, value);
 }
 
 static void
@@ -117,18 +145,84 @@ add_time(struct buf *out)
 	add_pair(out, "time", text);
 }
 
-static void
-write_all(struct str bytes)
+/*
+ * A pipe that can be written to has room for PIPE_BUF bytes.  O_NONBLOCK would
+ * say more, but to whoever else has the descriptor as well.
+ */
+static bool
+has_room(void)
 {
-	while (bytes.len) {
-		ssize_t n = write(STDERR_FILENO, bytes.data, bytes.len);
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return !drops || poll(&out, 1, n_dropped ? 0 : PATIENCE_MS) != 0;
+}
+
+/* Returns how much of bytes was written. */
+static size_t
+write_some(struct str bytes)
+{
+	size_t done = 0;
+
+	while (done < bytes.len && has_room()) {
+		struct str rest = str_after(bytes, done);
+		ssize_t n = write(STDERR_FILENO, rest.data,
+		    drops && rest.len > PIPE_BUF ? PIPE_BUF : rest.len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return; /* there is nowhere to say so */
-		bytes = str_after(bytes, (size_t)n);
+			break; /* there is nowhere to say so */
+		done += (size_t)n;
 	}
+	return done;
+}
+
+static void
+write_line(struct str line)
+{
+	size_t n;
+
+	if (is_torn && !write_some(STR("\n")))
+		n = 0;
+	else {
+		is_torn = false;
+		n = write_some(line);
+	}
+	if (n < line.len) {
+		n_dropped++;
+		is_torn |= n != 0;
+	}
+}
+
+static void
+add_head(struct buf *out, enum log_level level, const char *message)
+{
+	buf_clear(out);
+	if (style == LOG_JSON)
+		buf_add_char(out, '{');
+	add_time(out);
+	add_pair(out, "level", level_names[level]);
+	add_pair(out, "msg", message);
+}
+
+static void
+write_event(struct buf *out)
+{
+	buf_add_text(out, style == LOG_JSON ? "}\n" : "\n");
+	write_line(buf_str(out));
+}
+
+static void
+tell_dropped(struct buf *out)
+{
+	char n_lines[sizeof("18446744073709551615")];
+	uint64_t n = n_dropped;
+
+	(void)snprintf(n_lines, sizeof(n_lines), "%" PRIu64, n);
+	add_head(out, LOG_WARN, "the log was full; lines of it were dropped");
+	add_pair(out, "lines", n_lines);
+	write_event(out);
+	n_dropped = n_dropped == n ? 0 : n; /* this one is none of them */
 }
 
 void
@@ -141,11 +235,9 @@ log_event(enum log_level level, const char *message, ...)
 	if (level < least)
 		return;
 	buf_init(&out, MAX_LINE_BYTES);
-	if (style == LOG_JSON)
-		buf_add_char(&out, '{');
-	add_time(&out);
-	add_pair(&out, "level", level_names[level]);
-	add_pair(&out, "msg", message);
+	if (n_dropped)
+		tell_dropped(&out);
+	add_head(&out, level, message);
 	va_start(args, message);
 	while ((key = va_arg(args, const char *))) {
 		const char *value = va_arg(args, const char *);
@@ -154,7 +246,6 @@ log_event(enum log_level level, const char *message, ...)
 			add_pair(&out, key, value);
 	}
 	va_end(args);
-	buf_add_text(&out, style == LOG_JSON ? "}\n" : "\n");
-	write_all(buf_str(&out));
+	write_event(&out);
 	buf_release(&out);
 }

@@ -119,21 +119,49 @@ plain_address(const char *address)
 	return *address == ':' ? address + 1 : address;
 }
 
-/* Port 0 is another each time. */
+static const char *
+port_of(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+
+	return colon ? colon + 1 : address;
+}
+
 static bool
-was_listened_on(const struct options *o, const char *address)
+is_everywhere(const char *address)
 {
 	const char *plain = plain_address(address);
-	const char *colon = strrchr(plain, ':');
+
+	return !strchr(plain, ':') || !strncmp(plain, "[::]:", 5);
+}
+
+/* One everywhere leaves its port to no other; 0 is another port each time. */
+static enum options_result
+add_address(struct options *o, const char *address)
+{
+	const char *port = port_of(address);
 	size_t i;
 
-	if (!strcmp(colon ? colon + 1 : plain, "0"))
-		return false;
-	for (i = 0; i < o->n_addresses; i++) {
-		if (!strcmp(plain_address(o->addresses[i]), plain))
-			return true;
+	if (o->n_addresses == BOUNDS_HTTP_ADDRESSES)
+		return COMPLAIN("--web.listen-address: more than %d of them; "
+				"write fewer\n",
+		    BOUNDS_HTTP_ADDRESSES);
+	for (i = 0; i < o->n_addresses && strcmp(port, "0") != 0; i++) {
+		const char *other = o->addresses[i];
+
+		if (!strcmp(plain_address(other), plain_address(address)))
+			return COMPLAIN("--web.listen-address=%s was given "
+					"twice; write it once\n",
+			    address);
+		if (!strcmp(port_of(other), port) &&
+		    (is_everywhere(other) || is_everywhere(address)))
+			return COMPLAIN("--web.listen-address=%s and %s have "
+					"the same port, and one of them is "
+					"everywhere; write only that\n",
+			    other, address);
 	}
-	return false;
+	o->addresses[o->n_addresses++] = address;
+	return OPTIONS_RUN;
 }
 
 static enum options_result
@@ -167,16 +195,7 @@ set(struct options *o, int id, const char *value)
 		o->state_dir = value;
 		return OPTIONS_RUN;
 	case ID_LISTEN:
-		if (o->n_addresses == BOUNDS_HTTP_ADDRESSES)
-			return COMPLAIN("--web.listen-address: more than %d "
-					"of them; write fewer\n",
-			    BOUNDS_HTTP_ADDRESSES);
-		if (was_listened_on(o, value))
-			return COMPLAIN("--web.listen-address=%s was given "
-					"twice; write it once\n",
-			    value);
-		o->addresses[o->n_addresses++] = value;
-		return OPTIONS_RUN;
+		return add_address(o, value);
 	case ID_LIFECYCLE:
 		o->has_lifecycle = true;
 		return OPTIONS_RUN;
@@ -248,11 +267,26 @@ nearest_option(const char *text)
 	return best;
 }
 
+/*
+ * The argument that getopt_long() did not know.  One with a single dash is
+ * letters to it, and it is not done with "-config.file" after the c.
+ */
+static char *
+refused_argument(int argc, char *argv[])
+{
+	char *next = optind < argc ? argv[optind] : NULL;
+
+	if (optopt && next && next[0] == '-' && next[1] == optopt)
+		return next;
+	return argv[optind - 1];
+}
+
 static enum options_result
 complain_of(char *argument, int what)
 {
 	const char *near;
 	size_t i;
+	bool has_one_dash = argument[0] == '-' && argument[1] != '-';
 
 	if (what == ':')
 		return COMPLAIN(
@@ -260,9 +294,15 @@ complain_of(char *argument, int what)
 		    argument);
 	argument[strcspn(argument, "=")] = '\0';
 	for (i = 0; i < N_OPTIONS; i++) {
-		if (!strcmp(argument + strspn(argument, "-"), known[i].name))
-			return COMPLAIN("%s takes no value; write it alone\n",
-			    argument);
+		if (strcmp(argument + strspn(argument, "-"), known[i].name) !=
+		    0)
+			continue;
+		if (has_one_dash)
+			return COMPLAIN("%s begins with two dashes; write "
+					"--%s\n",
+			    argument, known[i].name);
+		return COMPLAIN("%s takes no value; write it alone\n",
+		    argument);
 	}
 	near = nearest_option(argument);
 	if (near)
@@ -425,7 +465,7 @@ options_parse(int argc, char *argv[], struct options *ret_options)
 	while (result == OPTIONS_RUN &&
 	    (id = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
 		if (id == '?' || id == ':')
-			result = complain_of(argv[optind - 1], id);
+			result = complain_of(refused_argument(argc, argv), id);
 		else
 			result = set(&o, id, optarg);
 	}

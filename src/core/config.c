@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "accesslog/bounds.h"
 #include "accesslog/buf.h"
@@ -205,24 +206,29 @@ config_parse(struct str text, struct config **ret_config,
 {
 	struct schema_reader r = { .reterr = reterr };
 	struct document document;
-	struct config *c;
-	int error = document_parse(text, &document, reterr);
+	struct config *c = calloc(1, sizeof(*c));
+	int error = -ENOMEM;
 
+	if (!c)
+		return -ENOMEM;
+	c->text = malloc(text.len + 1);
+	if (!c->text)
+		goto destroy_config;
+	if (text.len)
+		memcpy(c->text, text.data, text.len);
+	c->text[text.len] = '\0';
+	error = document_parse(str_of(c->text, text.len), &document, reterr);
 	if (error)
-		return error;
-	c = calloc(1, sizeof(*c));
-	if (!c) {
-		error = -ENOMEM;
-		goto release_document;
-	}
+		goto destroy_config;
 	error = read_whole(&r, document.root, c);
-	if (error)
-		config_destroy(c);
-	else
-		*ret_config = c;
-
-release_document:
 	document_release(&document);
+	if (error)
+		goto destroy_config;
+	*ret_config = c;
+	return 0;
+
+destroy_config:
+	config_destroy(c);
 	return error;
 }
 
@@ -286,5 +292,6 @@ config_destroy(struct config *c)
 	for (i = 0; i < c->n_metrics; i++)
 		config_metric_release(&c->metrics[i]);
 	free(c->metrics);
+	free(c->text);
 	free(c);
 }

@@ -192,6 +192,7 @@ complete_source(struct schema_reader *r, const struct document_node *node,
 	source->n_formats = 1;
 	source->format_places[0] = source->place;
 	source->format_places[0].verbatim = false;
+	source->format_places[0].block = STR("");
 	return schema_copy(STR("auto"), &source->formats[0]);
 }
 

@@ -401,6 +401,10 @@ add_scalar(struct composer *c, const yaml_event_t *event,
 		}
 	}
 	place.verbatim = str_starts_with(raw, text);
+	if (raw.len &&
+	    ((style == YAML_FOLDED_SCALAR_STYLE && raw.data[0] == '>') ||
+		(style == YAML_LITERAL_SCALAR_STYLE && raw.data[0] == '|')))
+		place.block = raw;
 	error = add_node(c, DOCUMENT_SCALAR, text, place,
 	    event->data.scalar.tag, event->data.scalar.anchor, &node);
 	if (!error)

@@ -22,6 +22,8 @@ enum event_kind {
 	EVENT_NO_FORMAT, /* lines came that fit no shipped format */
 	/* Not a file, path as the user wrote it; detail: the address, if any. */
 	EVENT_RECEIVING,
+	EVENT_NOT_ACCEPTED, /* connections; error says why; it is tried again */
+	EVENT_ACCEPTED, /* all that waited */
 	EVENT_ENDED, /* standard input */
 	EVENT_POLLED, /* no room for a watch of the directory; source NULL */
 };

@@ -116,10 +116,10 @@ connection_drop_body(struct connection *c)
 }
 
 /*
- * libmicrohttpd learns of it from epoll, in this or the next turn of its loop,
- * and closes the descriptor then.  The answer is freed now, because one turn
- * may bring a request from every connection; and the kernel is told to drop
- * what is unsent, which it would otherwise offer for minutes.
+ * libmicrohttpd learns of it from poll(2), in this or the next turn of its
+ * loop, and closes the descriptor then.  The answer is freed now, because one
+ * turn may bring a request from every connection; and the kernel is told to
+ * drop what is unsent, which it would otherwise offer for minutes.
  */
 static void
 connection_evict(struct connection *c)
@@ -540,7 +540,9 @@ leave_escaped(void *arg, struct MHD_Connection *connection, char *path)
 /*
  * Takes fd.  The thread blocks all signals: they are for the main thread, and
  * SIGPIPE for nobody.  MHD_USE_ITC, because without it a daemon that is at its
- * limit of connections cannot be stopped.
+ * limit of connections cannot be stopped.  poll(2) and not epoll, of which
+ * 0.9.75 takes 128 events at a time, and waits for more where there were as
+ * many: with the stop among them it would sleep through it.
  */
 static int
 start_daemon(struct listener *l, int fd)
@@ -555,8 +557,7 @@ start_daemon(struct listener *l, int fd)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &mask);
 	errno = 0;
-	l->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD |
-		MHD_USE_ITC,
+	l->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC,
 	    0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)BOUNDS_HTTP_CONNECTIONS,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT,

@@ -2,7 +2,7 @@
  * The HTTP server: listening addresses, routes, limits.  The only file that
  * includes microhttpd.h.
  *
- * One libmicrohttpd thread an address, asleep in epoll while nobody asks.  A
+ * One libmicrohttpd thread an address, asleep in poll(2) while nobody asks.  A
  * handler runs on that thread, fills a reply and may block for as long as its
  * own deadline allows; slow readers and slow senders never hold a thread.
  *

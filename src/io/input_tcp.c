@@ -37,7 +37,8 @@ struct tcp_input {
 	struct input input;
 	struct listening listening;
 	uv_poll_t poll;
-	bool is_stalled; /* no more connections can be accepted now */
+	bool is_stalled; /* none is accepted before the next try */
+	bool is_failing; /* as it was told */
 	/* The format that earlier connections have shown. */
 	struct ingest_stream format;
 	TAILQ_HEAD(connections, connection) connections;
@@ -144,10 +145,20 @@ stall(struct tcp_input *t, int error)
 	struct input_common *common = t->input.common;
 
 	(void)uv_poll_stop(&t->poll);
-	if (!t->is_stalled)
-		input_tell(&t->input, EVENT_UNREADABLE, NULL, error);
+	if (!t->is_failing)
+		input_tell(&t->input, EVENT_NOT_ACCEPTED, NULL, error);
+	t->is_failing = true;
 	t->is_stalled = true;
 	common->on_stalled(common->arg);
+}
+
+/* None waits any more. */
+static void
+recover(struct tcp_input *t)
+{
+	if (t->is_failing)
+		input_tell(&t->input, EVENT_ACCEPTED, NULL, 0);
+	t->is_failing = false;
 }
 
 /* Those that wait now, at most as many as the kernel lets wait. */
@@ -162,9 +173,12 @@ accept_all(struct tcp_input *t)
 
 		if (fd < 0 && (errno == ECONNABORTED || errno == EINTR))
 			continue;
+		if (fd < 0 && errno == EAGAIN) {
+			recover(t);
+			return;
+		}
 		if (fd < 0) {
-			if (errno != EAGAIN)
-				stall(t, -errno);
+			stall(t, -errno);
 			return;
 		}
 		if (adopt(t, fd)) {

@@ -145,12 +145,6 @@ open_input(struct inputs *ins, const char *name, const char *argument,
 
 	if (error)
 		return error;
-	if (ins->n == BOUNDS_INPUTS) {
-		(void)config_error_set(reterr, 0, 0,
-		    "more than %d inputs that are no files; write fewer",
-		    BOUNDS_INPUTS);
-		return -EINVAL;
-	}
 	switch (endpoint.kind) {
 	case ENDPOINT_PATH:
 	case ENDPOINT_STDIN:
@@ -255,6 +249,18 @@ find(const struct inputs *ins, const char *argument)
 	return NULL;
 }
 
+/* Those of the configuration so far. */
+static size_t
+count_wanted(const struct inputs *ins)
+{
+	const struct input *in;
+	size_t n = 0;
+
+	TAILQ_FOREACH(in, &ins->list, entry)
+		n += in->is_wanted;
+	return n;
+}
+
 int
 inputs_add(struct inputs *ins, const char *name, const char *argument,
     size_t source, struct config_error *reterr)
@@ -275,6 +281,10 @@ inputs_add(struct inputs *ins, const char *name, const char *argument,
 		    argument);
 		return -EADDRINUSE;
 	}
+	if (count_wanted(ins) == BOUNDS_INPUTS)
+		return config_error_set(reterr, 0, 0,
+		    "more than %d inputs that are no files; write fewer",
+		    BOUNDS_INPUTS);
 	next_name = strdup(name);
 	if (!next_name)
 		return -ENOMEM;

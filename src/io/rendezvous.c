@@ -16,12 +16,21 @@ struct rendezvous {
 	uint64_t n_asked;
 	uint64_t n_answered; /* of n_asked */
 	bool is_cancelled;
-	/* Somebody has waited in vain for what the loop is working on. */
-	bool is_overdue;
+	/* Where it has not answered all: since when it owes an answer. */
+	uint64_t owing_since_ms;
 	/* The loop thread's own. */
 	bool is_working;
 	uint64_t working_on; /* n_asked when the work began */
 };
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
 
 static void
 begin(struct rendezvous *r)
@@ -53,7 +62,7 @@ rendezvous_answer(struct rendezvous *r)
 
 	(void)pthread_mutex_lock(&r->lock);
 	r->n_answered = r->working_on;
-	r->is_overdue = false;
+	r->owing_since_ms = now_ms();
 	is_asked_again = r->n_asked > r->n_answered;
 	(void)pthread_cond_broadcast(&r->answered_or_cancelled);
 	(void)pthread_mutex_unlock(&r->lock);
@@ -63,36 +72,58 @@ rendezvous_answer(struct rendezvous *r)
 		(void)uv_async_send(&r->wake);
 }
 
-static struct timespec
-deadline_in(uint32_t timeout_ms)
+/* Locked.  Returns the number of the question. */
+static uint64_t
+ask(struct rendezvous *r)
 {
-	struct timespec t;
+	if (r->n_asked == r->n_answered)
+		r->owing_since_ms = now_ms();
+	if (!r->is_cancelled)
+		(void)uv_async_send(&r->wake);
+	return ++r->n_asked;
+}
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += timeout_ms / 1000;
-	t.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (t.tv_nsec >= 1000000000) {
-		t.tv_sec++;
-		t.tv_nsec -= 1000000000;
-	}
-	return t;
+uint64_t
+rendezvous_ask(struct rendezvous *r)
+{
+	uint64_t silent_ms;
+
+	(void)pthread_mutex_lock(&r->lock);
+	(void)ask(r);
+	silent_ms = now_ms() - r->owing_since_ms;
+	(void)pthread_mutex_unlock(&r->lock);
+	return silent_ms;
+}
+
+/* Locked, but not while it waits.  Returns whether it is not yet end_ms. */
+static bool
+wait_until(struct rendezvous *r, uint64_t end_ms)
+{
+	const struct timespec end = {
+		.tv_sec = (time_t)(end_ms / 1000),
+		.tv_nsec = (long)(end_ms % 1000) * 1000000,
+	};
+
+	return !pthread_cond_timedwait(&r->answered_or_cancelled, &r->lock,
+	    &end);
 }
 
 bool
 rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms)
 {
-	struct timespec deadline = deadline_in(timeout_ms);
+	uint64_t began_ms = now_ms();
 	uint64_t ticket;
-	bool is_answered;
+	bool is_answered, is_in_time = true;
 
 	(void)pthread_mutex_lock(&r->lock);
-	ticket = ++r->n_asked;
-	if (!r->is_cancelled)
-		(void)uv_async_send(&r->wake);
-	while (r->n_answered < ticket && !r->is_cancelled && !r->is_overdue) {
-		if (pthread_cond_timedwait(&r->answered_or_cancelled, &r->lock,
-			&deadline))
-			r->is_overdue = true; /* ETIMEDOUT */
+	ticket = ask(r);
+	while (r->n_answered < ticket && !r->is_cancelled && is_in_time) {
+		/* An answer to those before shows that the loop gets on. */
+		uint64_t since_ms = r->owing_since_ms < began_ms
+		    ? r->owing_since_ms
+		    : began_ms;
+
+		is_in_time = wait_until(r, since_ms + timeout_ms);
 	}
 	is_answered = r->n_answered >= ticket;
 	(void)pthread_mutex_unlock(&r->lock);

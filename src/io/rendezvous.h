@@ -30,12 +30,21 @@ int rendezvous_create(struct uv_loop_s *loop, rendezvous_request_fn on_request,
     __attribute__((warn_unused_result));
 
 /*
- * Ask and wait, at most timeout_ms; not at all while the loop is so far behind
- * that somebody has waited in vain, so that waits do not add up.
+ * Ask and wait, at most until the loop has owed an answer for timeout_ms: those
+ * who ask one after the other wait together, so that waits do not add up, and
+ * who waits for less than others takes nothing from them.
  *
  * Returns whether the answer came in time.  Thread: any but the loop's.
  */
 bool rendezvous_wait(struct rendezvous *r, uint32_t timeout_ms);
+
+/*
+ * Ask, and do not wait.
+ *
+ * Returns for how many milliseconds the loop has owed an answer, to this or an
+ * earlier question.  Thread: any but the loop's.
+ */
+uint64_t rendezvous_ask(struct rendezvous *r);
 
 /* What on_request asked for is done.  Thread: the loop's. */
 void rendezvous_answer(struct rendezvous *r);

@@ -7,6 +7,7 @@ builds, busy machines); no test asserts more speed than its deadline.
 """
 
 import collections
+import contextlib
 import http.client
 import itertools
 import json
@@ -217,6 +218,9 @@ class Exporter:
             arguments.insert(0, "--web.listen-address=127.0.0.1:0")
             n_addresses = 1
         self.lines = []
+        self.raw_log = b""
+        self.reads_log = threading.Event()  # while it is clear, nobody does
+        self.reads_log.set()
         self.errors_expected = False
         self.process = subprocess.Popen(
             [*wrapper, BINARY, *arguments],
@@ -251,7 +255,9 @@ class Exporter:
 
     def _read_log(self):
         for line in self.process.stderr:
+            self.raw_log += line
             self.lines.append(line.decode(errors="replace"))
+            self.reads_log.wait()
 
     @property
     def pid(self):
@@ -322,6 +328,10 @@ class Exporter:
             total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1])
         return total
 
+    def server_wake_ups(self):
+        """Those of all threads but the loop's."""
+        return self.wake_ups() - self.wake_ups(self.pid)
+
     def come_to_rest(self, seconds=3):
         """Wait until it has not woken up for so many seconds on end."""
         last = {"count": -1, "since": 0.0}
@@ -360,6 +370,7 @@ class Exporter:
 
     def stop(self, number=signal.SIGTERM):
         """End it as systemd does; it must take it within a second, in peace."""
+        self.reads_log.set()
         if self.process.poll() is not None:
             return
         self.send(signal.SIGCONT)
@@ -373,7 +384,22 @@ class Exporter:
             ) from None
         self._reader.join(5)
 
+    def fill_log(self):
+        """Leave no room in the pipe that its log goes to, which nobody reads."""
+        self.reads_log.clear()
+        line = "filler=1\n"
+        pipe = os.open(f"/proc/{self.pid}/fd/2", os.O_WRONLY | os.O_NONBLOCK)
+        try:
+            os.write(pipe, line.encode())
+            wait_for(lambda: line in self.lines, what="its reader to stop")
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(pipe, line.encode())
+        finally:
+            os.close(pipe)
+
     def kill(self):
+        self.reads_log.set()
         self.process.kill()
         self.process.wait()
         self._reader.join(5)
@@ -385,6 +411,34 @@ class Exporter:
         assert "Sanitizer" not in log and "runtime error" not in log, log
         if not self.errors_expected:
             assert not [e for e in self.log if e.get("level") == "error"], log
+
+
+class ConfigPipe:
+    """A configuration that is a FIFO: while it is read, the loop stands still.
+
+    So a loop that is held up by what does not answer needs no debugger.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        os.mkfifo(path)
+
+    def write(self, text):
+        """What whoever reads it first finds in it."""
+        threading.Thread(
+            target=self.path.write_text, args=(text,), daemon=True
+        ).start()
+
+    @contextlib.contextmanager
+    def hold(self, daemon):
+        """Until the function that it yields is called with a configuration."""
+        daemon.send(signal.SIGHUP)
+        with open(self.path, "w") as pipe:  # opens when the daemon has
+            def let_go(text):
+                pipe.write(text)
+                pipe.close()
+
+            yield let_go
 
 
 class Lives:

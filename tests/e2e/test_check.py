@@ -67,8 +67,8 @@ def test_every_wrong_format_has_its_place_in_the_file(config):
     # The text is at column 13, its error behind its 19 bytes.
     assert lines[0].startswith(f"{path}:3:32: ")
     assert lines[1].startswith(f"{path}:3:35: ") and "combine" in lines[1]
-    assert lines[2].startswith(f"{path}:5:11: ")
-    assert "(column 13 of this text)" in lines[2]
+    assert lines[2].startswith(f"{path}:7:5: ")
+    assert "of this text" not in lines[2]
 
 
 def test_an_expression_that_does_not_compile_is_refused(config):

@@ -1,6 +1,7 @@
 """The command line: what it answers, what it refuses, and how it says so."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -112,6 +113,19 @@ def test_a_mistyped_option_is_named(logs):
         assert f"did you mean {instead}" in refusal(option, logs / "access.log")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["-config.file=x"], ["-config.file", "x"], ["access.log", "-web.enable-lifecycle"],
+     ["scan", "access.log", "-format=combined"], ["serve", "-log.level=debug"], ["-quiet"]],
+    ids=" ".join,
+)
+def test_an_option_with_one_dash_is_named_with_two(arguments):
+    name = next(word for word in arguments if word[0] == "-").partition("=")[0]
+    assert f"{name} begins with two dashes; write -{name}" in refusal(*arguments)
+    for argument in "-cofnig.file=x", "-Z.log":
+        assert f'unknown option "{argument.partition("=")[0]}"' in refusal(argument)
+
+
 @pytest.mark.parametrize("command", [[], ["serve"], ["scan"]], ids=["", "serve", "scan"])
 def test_no_file_is_refused(command):
     assert re.search(r"(?i)file", refusal(*command))
@@ -150,6 +164,18 @@ def test_an_address_that_is_given_twice_is_refused(one, two, logs):
         f"--web.listen-address={one}", f"--web.listen-address={two}", logs / "access.log"
     )
     assert f"--web.listen-address={two} was given twice; write it once" in text
+
+
+@pytest.mark.parametrize(
+    "one,two",
+    [(":9", "127.0.0.1:9"), ("127.0.0.1:9", "9"), ("[::1]:9", "*:9"), ("[::]:9", "localhost:9")],
+)
+def test_an_address_within_another_is_refused(one, two, logs):
+    text = refusal(
+        f"--web.listen-address={one}", f"--web.listen-address={two}", logs / "access.log"
+    )
+    assert f"--web.listen-address={one} and {two} have the same port" in text
+    assert "write only that" in text
 
 
 def test_a_port_in_use_ends_it_with_1(logs):
@@ -289,6 +315,42 @@ def test_a_hostile_file_name_stays_one_log_line(exporter, logs, form):
         assert entry["level"] != "error"
 
 
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_a_file_name_that_is_no_text_is_logged_as_text(exporter, logs, form):
+    """As JSON has to be: RFC 8259, section 8.1."""
+    name = "\ufffd\x01" + "\u00e9" + "\ufffd" * 70
+    path = os.fsencode(logs) + b"/\xff\x01\xc3\xa9" + b"\xc3" * 70
+    with open(path, "wb") as file:
+        file.write(LINE)
+    daemon = exporter(f"--log.format={form}", os.fsdecode(path))
+    support.wait_for(lambda: daemon.logged("following"))
+    if form == "json":
+        for entry in daemon.logged("following"):
+            assert entry["path"] == entry["source"] == f"{logs}/{name}"
+    assert name.replace("\x01", "\\u0001") in daemon.raw_log.decode()
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(exporter, make_log, logs):
+    daemon = exporter(logs / "*.log")
+    daemon.fill_log()
+    many = []
+    for i in range(4):
+        many.append(make_log(logs / f"{i}.log", source=logs / "*.log"))
+        many[-1].write(5)
+        support.wait_for(lambda: daemon.has_open(many[-1].path))
+    support.assert_counted(daemon, *many)
+    assert not daemon.logged("following")
+    daemon.reads_log.set()
+    support.wait_for(lambda: daemon.lines.count("filler=1\n") > 1000)
+    many.append(make_log(logs / "later.log", source=logs / "*.log"))
+    many[-1].write(1)
+    support.wait_for(lambda: daemon.logged("following"))
+    assert daemon.logged("following")[0]["path"] == str(many[-1].path)
+    dropped = daemon.logged("the log was full; lines of it were dropped")
+    assert len(dropped) == 1
+    assert int(dropped[0]["lines"]) >= 4
+
+
 @pytest.mark.parametrize(
     "level,quiet", [("debug", False), ("info", False), ("warn", True), ("error", True)]
 )
@@ -360,3 +422,47 @@ def test_a_hang_up_is_survived_and_logged(exporter, log):
     support.wait_for(lambda: len(daemon.log) > before, what="a line about SIGHUP")
     log.write(3)
     support.assert_counted(daemon, log)
+
+
+@pytest.mark.skipif(support.SANITIZED, reason="a sanitizer reserves terabytes")
+@pytest.mark.parametrize("command", ["check", "scan", "explain", "serve"])
+def test_no_memory_is_no_mistake_of_the_user(command, logs):
+    """Status 1 wherever it ends, as memory grows from not enough to start."""
+    log = logs / "access.log"
+    log.write_bytes(LINE)
+    config = logs / "exporter.yml"
+    config.write_text("sources:\n" + "".join(
+        f"- {{ name: s{i}, paths: [{logs}/{i}.log], format: combined }}\n"
+        for i in range(1000)
+    ))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        arguments = {
+            "check": [config],
+            "scan": [log, "--format=%{COMBINED}"],
+            "explain": [log],
+            # It ends, because the port is in use.
+            "serve": [f"--web.listen-address=127.0.0.1:{server.getsockname()[1]}",
+                      f"--config.file={config}"],
+        }[command]
+
+        def status(kib):
+            limit = f"--as={kib * 1024}"
+            result = support.run(command, *arguments, wrapper=("prlimit", limit, "--"))
+            return result.returncode, result.stderr.decode()
+
+        def is_enough(kib):
+            code, text = status(kib)
+            return code == 0 or "in use by another process" in text
+
+        few, enough = 1024, 1024 * 1024
+        assert is_enough(enough)
+        while enough - few > 64:
+            middle = (few + enough) // 2
+            few, enough = (few, middle) if is_enough(middle) else (middle, enough)
+        codes = set()
+        for kib in range(max(0, enough - 8192), enough, 64):
+            code, text = status(kib)
+            if code != 127:  # the system's own, before it runs
+                assert code in (0, 1), (kib, code, text)
+                codes.add(code)
+        assert 1 in codes

@@ -515,6 +515,33 @@ metrics: [{{ name: n_total }}]
     assert served.scrape().total("web_n_total") == 5
 
 
+@pytest.mark.parametrize("how", RELOADS)
+@pytest.mark.parametrize("given", [[], ["given.log"]], ids=["", "files"])
+def test_standard_input_cannot_be_read_again(exporter, logs, how, given):
+    """It has ended, and what was read of it stays in use."""
+    path = logs / "given.log"
+    text = f"namespace: web\nsources: [{{ paths: {path} }}]\n"
+    with subprocess.Popen(["printf", "%s", text], stdout=subprocess.PIPE) as written:
+        daemon = exporter(
+            "--config.file=-", "--web.enable-lifecycle", *given,
+            stdin=written.stdout, cwd=logs,
+        )
+    daemon.errors_expected = True
+    says = "standard input cannot be read again; start with --config.file=FILE"
+    if how == "SIGHUP":
+        daemon.send(signal.SIGHUP)
+    else:
+        answer = daemon.get("/-/reload", method="POST")
+        assert answer.status == 500
+        assert says in answer.body.decode()
+    wait_for(lambda: daemon.logged(NOT_READ))
+    assert daemon.logged(NOT_READ)[0]["error"] == says
+    append(path, line())
+    metrics = daemon.scrape()
+    assert metrics.total("web_requests_total") == 1
+    assert metrics.value("accesslog_exporter_config_last_reload_successful") == 0
+
+
 def test_a_format_on_the_command_line_needs_files_there(logs):
     path = logs / "accesslog.yml"
     path.write_text(f"sources: [{{ paths: {logs}/a.log }}]\n")

@@ -365,6 +365,33 @@ def test_many_scrapers_at_once_all_get_a_right_answer(daemon, log):
     support.assert_counted(daemon, log)
 
 
+STALE = "accesslog_exporter_stale_scrapes_total"
+IMPATIENT = {"X-Prometheus-Scrape-Timeout-Seconds": "0.002"}
+
+
+@pytest.mark.skipif(support.SANITIZED, reason="a sanitizer may take all of the second")
+def test_who_waits_for_a_moment_takes_nothing_from_others(exporter, log, logs):
+    """The loop is behind, and who asks it next is told what it counts."""
+    config = support.ConfigPipe(logs / "exporter.yml")
+    text = f"sources: [{{ paths: [{log.path}] }}]"
+    config.write(text)
+    daemon = exporter(f"--config.file={config.path}")
+    log.write(5)
+    with config.hold(daemon) as let_go, contextlib.closing(daemon.connection()) as scraper:
+        log.write(7)
+        answer = daemon.get("/metrics", headers=IMPATIENT)
+        metrics = support.Metrics(answer.body.decode())
+        assert metrics.value("accesslog_requests_total", status="200") < 12
+        assert metrics.value(STALE) == 1
+        before = daemon.server_wake_ups()
+        scraper.request("GET", "/metrics")
+        support.wait_for(lambda: daemon.server_wake_ups() > before, interval=0.001)
+        let_go(text)
+        answer = scraper.getresponse().read()
+    metrics = support.assert_counted(daemon, log, metrics=support.Metrics(answer.decode()))
+    assert metrics.value(STALE) == 1, "this one was not"
+
+
 class Page(html.parser.HTMLParser):
     """Links and text of a page."""
 

@@ -5,6 +5,7 @@ Syslog and JSON lines are in test_syslog.py and test_json_tcp.py.
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import signal
@@ -627,6 +628,27 @@ def test_too_many_inputs_are_refused(logs):
         b"accesslog_exporter: more than 64 inputs that are no files; write fewer\n"
     )
     assert not list(logs.iterdir())
+
+
+def test_a_reload_exchanges_as_many_inputs_as_there_may_be(exporter, logs):
+    """Those that go do not count, and one more than that is refused."""
+    def sources(kind, n):
+        paths = [f"syslog+unix://{logs}/{kind}-{i}.sock" for i in range(n)]
+        return configuration(logs, f"sources: [{{ name: all, paths: {json.dumps(paths)} }}]")
+
+    one = exporter(f"--config.file={sources('old', 64)}")
+    sources("new", 64)
+    reload(one)
+    assert len(list(logs.glob("new-*.sock"))) == 64
+    assert not list(logs.glob("old-*.sock"))
+    unix_to(logs / "new-63.sock").send(syslog(line(1)))
+    assert counted(one.scrape()) == 1
+    sources("other", 65)
+    reload(one, "the configuration was not read again; the one before is in use")
+    assert not list(logs.glob("other-*.sock"))
+    unix_to(logs / "new-0.sock").send(syslog(line(2)))
+    assert counted(one.scrape()) == 2
+    one.errors_expected = True
 
 
 def test_check_lists_inputs(logs, fifo):

@@ -193,14 +193,19 @@ def test_connections_that_flood_it_keep_nothing_waiting(exporter, log):
 
 
 def test_no_descriptor_left_for_a_connection(exporter):
-    """Others wait in the kernel, and the loop does not spin meanwhile."""
+    """Others wait in the kernel, and the loop does not spin; it says so once."""
     one = exporter(TCP, wrapper=("prlimit", "--nofile=40"))
     connections = [tcp_to(one) for _ in range(40)]
-    wait_for(lambda: one.logged("the file cannot be read; trying again"))
+    failing = "no connection can be accepted; trying again"
+    wait_for(lambda: one.logged(failing))
     before = one.cpu_seconds()
-    support.window(1)
+    support.window(2.5)  # it tries again each second
     assert one.cpu_seconds() - before < 0.1
+    assert [entry["error"] for entry in one.logged(failing)] == ["Too many open files"]
+    assert not one.logged("connections are accepted again")
     for connection in connections[:30]:
         connection.close()
     connections[-1].sendall(record(1))
     wait_for(lambda: counted(one.scrape()) == 1)
+    wait_for(lambda: one.logged("connections are accepted again"))
+    assert len(one.logged(failing)) == 1

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -304,3 +305,39 @@ def idle_clients():
 @pytest.mark.background.with_args(idle_clients)
 def test_idle_clients_are_closed_in_the_end(outcome):
     assert outcome == [True, True]
+
+
+def held_up():
+    """The loop reads a configuration that does not come for half a minute."""
+    with tempfile.TemporaryDirectory(prefix="accesslog-e2e-silent-") as folder:
+        log = support.Log(pathlib.Path(folder) / "access.log")
+        config = support.ConfigPipe(pathlib.Path(folder) / "exporter.yml")
+        text = f"sources: [{{ paths: [{log.path}] }}]"
+        config.write(text)
+        with following(f"--config.file={config.path}") as daemon:
+            before = [daemon.get(path) for path in HEALTH]
+            with config.hold(daemon) as let_go:
+                start = time.monotonic()
+                first = [daemon.get(path) for path in HEALTH]
+                wait_for(lambda: daemon.get(HEALTH[0]).status != 200, 60, interval=0.5)
+                seconds = time.monotonic() - start
+                silent = [daemon.get(path) for path in HEALTH]
+                let_go(text)
+            wait_for(lambda: daemon.get(HEALTH[0]).status == 200)
+            after = [daemon.get(path) for path in HEALTH]
+        log.close()
+    return before, first, seconds, silent, after
+
+
+HEALTH = ("/-/healthy", "/-/ready")
+
+
+@pytest.mark.background.with_args(held_up)
+def test_a_loop_that_is_silent_for_half_a_minute_is_not_healthy(outcome):
+    before, first, seconds, silent, after = outcome
+    assert {answer.status for answer in before + first + after} == {200}
+    assert seconds > 29
+    for answer in silent:
+        assert answer.status == 503
+        said = re.fullmatch(rb"503: .* has not answered for (\d+) seconds; .*\n", answer.body)
+        assert said and int(said[1]) >= 30, answer.body

@@ -36,6 +36,7 @@ FLEETING = (
     "accesslog_exporter_state_saved",
     "accesslog_exporter_lag",
     "accesslog_exporter_scrapes_total",
+    "accesslog_exporter_stale_scrapes_total",
     "accesslog_exporter_config_last_reload_success_timestamp_seconds",
 )
 

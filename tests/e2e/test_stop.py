@@ -1,6 +1,7 @@
 """SIGTERM and SIGINT: status 0 within a second, whatever it is doing."""
 
 import concurrent.futures
+import os
 import shutil
 import signal
 import threading
@@ -155,6 +156,34 @@ def test_the_scrapers_timeout_shortens_the_wait(exporter, backlog):
     )
     assert support.time.monotonic() - begun < 0.7 * support.SLOW
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("n", [99, 126, 127, 128])
+def test_while_many_clients_hang_up(exporter, log, n):
+    """They and the stop may be as many events as a server takes in one turn."""
+    daemon = exporter(log.path)
+    clients = [daemon.connection() for _ in range(n)]
+    for client in clients:
+        client.request("GET", "/-/healthy")
+        client.getresponse().read()
+    # The server's thread runs when neither we nor the loop can, and so finds
+    # all of it at once.
+    before = os.sched_getaffinity(0)
+    for thread in map(int, os.listdir(f"/proc/{daemon.pid}/task")):
+        os.sched_setaffinity(thread, {min(before)})
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        for thread in 0, daemon.pid:
+            os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(1))
+        for client in clients:
+            client.close()
+        daemon.send(signal.SIGTERM)
+    except PermissionError:
+        pytest.skip("this user may not say which thread runs first")
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        os.sched_setaffinity(0, before)
+    daemon.stop()
 
 
 def test_other_clients_are_closed(exporter, log):

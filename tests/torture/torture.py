@@ -22,7 +22,7 @@ SOURCE = "  - {{ name: {name}, paths: ['{path}'], format: combined }}\n"
 EXTRA = "  - { name: extra_total, labels: [status] }\n"
 METRIC = "accesslog_exporter_"
 COPY_BYTES = 4096  # BOUNDS_COPY_BYTES
-UNSAVED = tuple(METRIC + name for name in ("scrapes_total", "rotations_total", "state_errors"))
+UNSAVED = tuple(METRIC + name for name in ("scrapes_total", "stale_scrapes_total", "rotations_total", "state_errors"))
 
 
 class World:

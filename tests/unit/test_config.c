@@ -781,6 +781,75 @@ an_error_in_a_text_becomes_one_in_the_file(void **state)
 	assert_string_equal(e.text, "no; write yes");
 }
 
+/* The byte in the file that column and line name; a newline at a line's end. */
+static char
+byte_at(const char *text, size_t line, size_t column)
+{
+	while (--line) {
+		text = strchr(text, '\n');
+		assert_non_null(text);
+		text++;
+	}
+	assert_true(column - 1 <= strcspn(text, "\r\n"));
+	return text[column - 1];
+}
+
+static void
+an_error_in_a_block_is_where_it_stands(void **state)
+{
+	static const char *const blocks[] = {
+		">-\n      %h  %l\n      %u x\n",
+		">\n      one\n",
+		"|\n      a b\n      cd\n\n      ef\n",
+		">-  # a comment\n\n\n    a\n\n    b\n    c\n\n\n    d\n",
+		">\n    a\n      b\n      c\n\n    d\n    e\n\n      f\n\n      g\n",
+		"|+\r\n     a\r\n      b\r\n\r\n     c\r\n\r\n",
+		">-\n    \xC3\xA9 a\n    b",
+	};
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
+		char file[256];
+		struct config *c;
+		struct config_error e;
+		const char *text;
+
+		(void)snprintf(file, sizeof(file),
+		    "sources:\n- paths: a\n  format: %s", blocks[i]);
+		c = parse(str_from(file));
+		text = c->sources[0].formats[0];
+		for (n = 0; text[n]; n++) {
+			char there;
+
+			(void)config_error_set(&e, 0, n + 1, "no; write yes");
+			config_error_locate(&e, c->sources[0].format_places[0]);
+			assert_string_equal(e.text, "no; write yes");
+			there = byte_at(file, e.line, e.column);
+			if (text[n] != '\n' && text[n] != ' ')
+				assert_int_equal(there, text[n]);
+		}
+		config_destroy(c);
+	}
+}
+
+static void
+a_block_that_says_how_far_it_is_indented_has_the_column_of_its_text(
+    void **state)
+{
+	struct config *c = parse(
+	    STR("sources:\n- paths: a\n  format: >1-\n      %h\n"));
+	struct config_error e;
+
+	(void)state;
+	(void)config_error_set(&e, 0, 2, "no; write yes");
+	config_error_locate(&e, c->sources[0].format_places[0]);
+	assert_int_equal(e.line, 3);
+	assert_int_equal(e.column, 11);
+	assert_string_equal(e.text, "no; write yes (column 2 of this text)");
+	config_destroy(c);
+}
+
 /* The configuration in a file of contrib/examples. */
 static struct config *
 example(const char *name)
@@ -900,6 +969,9 @@ main(void)
 		cmocka_unit_test(
 		    each_allocation_failure_is_reported_and_leaks_nothing),
 		cmocka_unit_test(an_error_in_a_text_becomes_one_in_the_file),
+		cmocka_unit_test(an_error_in_a_block_is_where_it_stands),
+		cmocka_unit_test(
+		    a_block_that_says_how_far_it_is_indented_has_the_column_of_its_text),
 		cmocka_unit_test(the_examples_have_the_metrics_they_promise),
 		cmocka_unit_test(destroying_none_does_nothing),
 	};

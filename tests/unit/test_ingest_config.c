@@ -549,24 +549,28 @@ mistakes_are_refused_with_their_place(void **state)
 {
 	static char *bad_format[] = { TEXT("combined"), TEXT("%{NOPE:x}") };
 	static char *auto_in_list[] = { TEXT("combined"), TEXT("auto") };
-	static struct config_place places[] = { { 3, 10, true },
-		{ 4, 10, true } };
+	static struct config_place places[] = {
+		{ .line = 3, .column = 10, .verbatim = true },
+		{ .line = 4, .column = 10, .verbatim = true }
+	};
 	static struct config_pair pair[] = { { .name = TEXT("route"),
 	    .value = TEXT("x") } };
 	static struct config_rule bad_rule[] = { { .field = TEXT("uri"),
 	    .regex = TEXT("a["),
-	    .place = { 9, 5, true } } };
+	    .place = { .line = 9, .column = 5, .verbatim = true } } };
 	static struct config_rule bad_replacement[] = { { .regex = TEXT("a"),
 	    .replacement = TEXT("$1"),
-	    .place = { 8, 6, true } } };
+	    .place = { .line = 8, .column = 6, .verbatim = true } } };
 	static struct config_label bad_label[] = { { .name = TEXT("a"),
 	    .from = TEXT("uri"),
 	    .n_rules = 1,
 	    .rules = bad_replacement } };
 	static struct config_label placed[] = { { .name = TEXT("route"),
 	    .from = TEXT("uri"),
-	    .place = { 6, 7, true } } };
-	static const struct config_place at = { 5, 5, true };
+	    .place = { .line = 6, .column = 7, .verbatim = true } } };
+	static const struct config_place at = { .line = 5,
+		.column = 5,
+		.verbatim = true };
 	struct config_source sources[] = {
 		{ .name = TEXT("a"),
 		    .n_formats = 2,
@@ -638,7 +642,8 @@ static void
 two_metrics_of_one_name_are_refused(void **state)
 {
 	struct config_metric metrics[] = { { .name = TEXT("m") },
-		{ .name = TEXT("m"), .place = { 4, 2, true } } };
+		{ .name = TEXT("m"),
+		    .place = { .line = 4, .column = 2, .verbatim = true } } };
 	struct config config = config_of(metrics, 2);
 	struct fixture f;
 
