@@ -1,6 +1,7 @@
 #include "io/paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <glob.h>
 #include <limits.h>
@@ -107,6 +108,21 @@ paths_name(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
+}
+
+bool
+paths_is_gone(const char *path)
+{
+	char *directory = paths_parent(path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool is_to_see = fd >= 0 || errno == ENOENT || errno == ENOTDIR ||
+	    errno == ELOOP;
+	bool is = is_to_see && directory && !access(directory, R_OK | X_OK);
+
+	if (fd >= 0)
+		(void)close(fd);
+	free(directory);
+	return is;
 }
 
 static int

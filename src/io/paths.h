@@ -36,6 +36,13 @@ bool paths_is_excluded(const char *path, char *const patterns[], size_t n);
 /* The directory that path is in: "." for a bare name.  Owned by the caller. */
 char *paths_parent(const char *path) __attribute__((warn_unused_result));
 
+/*
+ * Whether what was at path has gone from there: not found, as opposed to not to
+ * be seen for the moment.  A directory that is away, or that cannot be listed,
+ * says nothing of what is in it.
+ */
+bool paths_is_gone(const char *path);
+
 /* What follows the last slash of path; borrowed from it. */
 const char *paths_name(const char *path);
 

@@ -158,23 +158,6 @@ is_elsewhere(const struct file *known, struct ingest_source *source)
 	return is;
 }
 
-/* Not found, as opposed to: not to be seen for the moment. */
-static bool
-is_gone(const struct file *known)
-{
-	char *directory = paths_parent(known->path);
-	int fd = open(known->path,
-	    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	bool is_to_see = fd >= 0 || errno == ENOENT || errno == ENOTDIR ||
-	    errno == ELOOP;
-	bool is = is_to_see && directory && !access(directory, R_OK | X_OK);
-
-	if (fd >= 0)
-		(void)close(fd);
-	free(directory);
-	return is;
-}
-
 /*
  * Takes known, which is nowhere to be found.  Should it come back, it is known.
  *
@@ -185,7 +168,7 @@ give_up(struct reader_source *s, struct file *known, bool was_held)
 {
 	struct follow_known *k = &known->known;
 	uint64_t n_lost = k->size_bytes - k->offset;
-	bool is_lost = is_gone(known);
+	bool is_lost = paths_is_gone(known->path);
 	struct reader_file *f;
 
 	k->size_bytes = k->offset;
@@ -328,7 +311,8 @@ resume_is_waiting(const struct reader *r)
 	const struct reader_file *f;
 
 	TAILQ_FOREACH(f, reader_files(r), entry) {
-		if (f->is_unseen && f->file->fd < 0 && !is_gone(f->file))
+		if (f->is_unseen && f->file->fd < 0 &&
+		    !paths_is_gone(f->file->path))
 			return true;
 	}
 	return false;

@@ -184,13 +184,78 @@ look_match(struct source *s, char *path)
 	return place_look(p);
 }
 
+/*
+ * Whether a directory is away, and with it what was in it: a mount that comes
+ * late has an empty directory of another file system in its place.
+ *
+ * device  of the file at path, or 0
+ */
+static bool
+is_away(const char *path, uint64_t device)
+{
+	char *directory = device ? paths_parent(path) : NULL;
+	struct stat st;
+	bool is_other = directory && !stat(directory, &st) &&
+	    st.st_dev != device;
+
+	free(directory);
+	return is_other || !paths_is_gone(path);
+}
+
+/*
+ * What a glob no longer matches, and has nothing left to read, is forgotten,
+ * here and below; not while its directory is away, but for the oldest.
+ */
+static void
+forget_places(struct source *s)
+{
+	struct places *places = &s->tailer->places;
+	struct place *p, *previous;
+	size_t n_away = 0;
+
+	for (p = TAILQ_LAST(&places->list, place_list); p; p = previous) {
+		previous = TAILQ_PREV(p, place_list, entry);
+		if (p->source != &s->base || p->current ||
+		    p->generation == s->base.generation || place_is_expected(p))
+			continue;
+		if (n_away < BOUNDS_AWAY && is_away(p->path, 0))
+			n_away++;
+		else
+			place_destroy(p);
+	}
+}
+
+static void
+forget_files(struct source *s)
+{
+	struct tailer *t = s->tailer;
+	struct reader_file *f, *previous;
+	size_t n_away = 0;
+
+	for (f = TAILQ_LAST(reader_files(t->reader), reader_list); f;
+	     f = previous) {
+		previous = TAILQ_PREV(f, reader_list, entry);
+		/* One look can miss a name that is being changed. */
+		if (f->source != &s->base.reader || f->place ||
+		    f->file->fd >= 0 ||
+		    f->generation + MISSED_LOOKS >= s->base.generation)
+			continue;
+		if (n_away < BOUNDS_AWAY &&
+		    is_away(f->file->path, f->file->known.id.device)) {
+			n_away++;
+			/* Looks that miss it count from when it is back. */
+			f->generation = s->base.generation;
+			continue;
+		}
+		t->has_let_go = true;
+		reader_forget(f);
+	}
+}
+
 /* Takes in what a glob matches now.  Returns whether something has changed. */
 static bool
 look_glob(struct source *s)
 {
-	struct tailer *t = s->tailer;
-	struct reader_file *f, *next_file;
-	struct place *p, *next_place;
 	struct paths matches;
 	bool has_changed = false;
 	uint64_t signature = watch_glob(s);
@@ -210,24 +275,8 @@ look_glob(struct source *s)
 		has_changed |= look_match(s, matches.items[i]);
 	paths_release(&matches);
 
-	/* What no longer matches, and has nothing left to read, is forgotten. */
-	for (p = TAILQ_FIRST(&t->places.list); p; p = next_place) {
-		next_place = TAILQ_NEXT(p, entry);
-		if (p->source == &s->base && !p->current &&
-		    p->generation != s->base.generation &&
-		    !place_is_expected(p))
-			place_destroy(p);
-	}
-	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
-		next_file = TAILQ_NEXT(f, entry);
-		/* One look can miss a name that is being changed. */
-		if (f->source == &s->base.reader && !f->place &&
-		    f->file->fd < 0 &&
-		    f->generation + MISSED_LOOKS < s->base.generation) {
-			t->has_let_go = true;
-			reader_forget(f);
-		}
-	}
+	forget_places(s);
+	forget_files(s);
 	return has_changed;
 }
 

@@ -499,6 +499,74 @@ def test_the_directory_is_moved_while_it_was_down(lives, make_log, logs):
     assert_counted(lives.begin(), log)
 
 
+def look_often(daemon):
+    """More often than a glob may miss a name before it is forgotten."""
+    for _ in range(8):
+        assert daemon.get("/metrics").status in (200, 503)
+
+
+@pytest.mark.parametrize("n_lives", [1, 2])
+@pytest.mark.parametrize(
+    "argument", ["site/access.log", "site/access.log*", "*/access.log*"]
+)
+def test_the_directory_is_away_at_the_start(lives, make_log, logs, argument, n_lives):
+    """As where it is renamed, or mounted late: what was read of it is known."""
+    folder, elsewhere = logs / "site", logs / ".away"
+    folder.mkdir()
+    glob = logs / argument
+    log = make_log(folder / "access.log", source=glob)
+    lives.begin(glob)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    if "*" in argument:
+        shutil.copyfile(log.path, folder / "access.log.1")
+        assert_counted(lives.daemon, log)
+    for _ in range(n_lives):
+        lives.end()
+        if folder.exists():
+            os.rename(folder, elsewhere)
+        lives.daemon = support.Exporter(
+            f"--state.dir={lives.state}", glob, settled=False
+        )
+        look_often(lives.daemon)
+    os.rename(elsewhere, folder)
+    log.write(10)
+    lives.settle()
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
+
+
+@mounts
+@pytest.mark.parametrize("argument", ["access.log", "access.log*"])
+def test_the_directory_is_mounted_after_the_start(lives, make_log, logs, argument):
+    """Until then an empty one of another file system is in its place."""
+    folder = logs / "site"
+    folder.mkdir()
+    glob = folder / argument
+    log = make_log(folder / "access.log", source=glob)
+    lives.begin(glob)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    if "*" in argument:
+        shutil.copyfile(log.path, folder / "access.log.1")
+        assert_counted(lives.daemon, log)
+    lives.end()
+    lives.daemon = support.Exporter(
+        f"--state.dir={lives.state}", glob, settled=False,
+        wrapper=in_mounts(f"mount -t tmpfs none {folder}"),
+    )
+    look_often(lives.daemon)
+    subprocess.run(
+        ["nsenter", f"--target={lives.daemon.pid}", "--user", "--mount",
+         "--preserve-credentials", "umount", folder],
+        check=True,
+    )
+    log.write(10)
+    lives.settle()
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
+
+
 def test_a_symbolic_link_points_elsewhere_after_the_restart(lives, make_log, logs):
     link = logs / "current"
     one = make_log(logs / "one.log", source=link)

@@ -60,6 +60,29 @@ def test_a_glob_over_directories(exporter, make_log, logs, how):
     assert_counted(daemon, one, two)
 
 
+def test_a_globs_directory_is_away_for_a_while(exporter, make_log, logs):
+    """A copy that was left alone comes back with it, and is no news."""
+    folder = logs / "site"
+    folder.mkdir()
+    glob = logs / "*" / "access.log*"
+    log = make_log(folder / "access.log", source=glob)
+    daemon = exporter(glob)
+    log.write(100)
+    assert_counted(daemon, log)
+    shutil.copyfile(log.path, folder / "access.log.1")
+    assert_counted(daemon, log)
+    os.rename(folder, logs / ".away")
+    # Cut twice, nothing is left by which the copy would be recognised.
+    for _ in range(2):
+        log.truncate().write(60)
+        for _ in range(4):
+            assert_counted(daemon, log)
+    os.rename(logs / ".away", folder)
+    log.write(10)
+    for _ in range(5):
+        assert_counted(daemon, log)
+
+
 def test_a_glob_that_matches_nothing_yet_is_no_error(exporter, logs):
     daemon = exporter(logs / "*.log")
     assert daemon.scrape().by("state", "accesslog_exporter_files").get("following", 0) == 0
