@@ -348,7 +348,10 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	known->file->path = file->path;
 	file->path = NULL;
 	make_current(p, known);
-	reader_read(known);
+	/* It may have grown since it was looked at as a held one. */
+	(void)reader_look(known, NULL, &has_changed);
+	if (p->current == known)
+		reader_read(known);
 	return true;
 }
 
