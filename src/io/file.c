@@ -234,6 +234,15 @@ file_destroy(struct file *f)
 	free(f);
 }
 
+int
+file_try(const struct file *f)
+{
+	char byte;
+	ssize_t n = read_at(f, &byte, 1, 0);
+
+	return n < 0 ? (int)n : 0;
+}
+
 bool
 file_is_compressed(const struct file *f)
 {
@@ -401,6 +410,14 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 	}
 	*ret_has_changed = has_changed;
 	return decision;
+}
+
+bool
+file_hides(const struct file *f, const struct file *known)
+{
+	return !f->gunzip &&
+	    (file_try(f) ||
+		check_anchor(f, &known->anchor) == FOLLOW_ANCHOR_UNREADABLE);
 }
 
 bool

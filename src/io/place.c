@@ -252,7 +252,7 @@ take_again(struct reader_file *known, struct file *file)
 {
 	if (known->is_copy || file->gunzip || known->file->fd >= 0 ||
 	    file->known.size_bytes <= known->file->known.offset ||
-	    !reader_reopen(known, file))
+	    reader_reopen(known, file) != FOLLOW_READ_ON)
 		return NULL;
 	return known;
 }
@@ -308,9 +308,9 @@ take_rotated(void *arg, struct file *file)
 
 /*
  * A file that is known by its identity is never read twice: it is the same
- * file under a new name.  Returns whether that settles the place.
+ * file under a new name.
  */
-static bool
+static void
 adopt(struct place *p, struct reader_file *known, struct file *file)
 {
 	bool has_changed;
@@ -319,19 +319,14 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 		reader_move(known, &p->source->reader);
 	} else if (known->place && known->place != p) {
 		ignore(p, file, EVENT_DUPLICATE);
-		return true;
-	}
-	/* It was let go.  Has it grown, or is the inode used anew? */
-	if (known->file->fd < 0 && !reader_reopen(known, file)) {
-		reader_forget(known);
-		return false;
+		return;
 	}
 	if (known->is_undecided && known->file->fd >= 0 &&
 	    is_rotated_place(p)) {
 		(void)reader_look(known, NULL, &has_changed);
 		if (known->is_undecided) {
 			ignore(p, file, EVENT_COPY);
-			return true;
+			return;
 		}
 	}
 	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
@@ -342,7 +337,7 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 		file_mark_read(known->file);
 		reader_close(known);
 		ignore(p, file, EVENT_COPY);
-		return true;
+		return;
 	}
 	free(known->file->path);
 	known->file->path = file->path;
@@ -352,7 +347,6 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	(void)reader_look(known, NULL, &has_changed);
 	if (p->current == known)
 		reader_read(known);
-	return true;
 }
 
 /* gzip makes its file before it writes to it. */
@@ -362,6 +356,16 @@ is_being_packed(const struct file *file)
 	const char *end = strrchr(file->path, '.');
 
 	return !file->known.size_bytes && end && !strcmp(end, ".gz");
+}
+
+/* What is at the path cannot be read now. */
+static void
+wait_for(struct place *p, int error)
+{
+	if (p->state != PLACE_UNREADABLE)
+		watch_place(p);
+	set_state(p, PLACE_UNREADABLE, error, EVENT_UNREADABLE);
+	need_retry(p->source->places);
 }
 
 /* Opens what is at the path.  Returns whether something has changed. */
@@ -393,15 +397,32 @@ open_place(struct place *p)
 		return false;
 	}
 	if (error) {
-		if (p->state != PLACE_UNREADABLE)
-			watch_place(p);
-		set_state(p, PLACE_UNREADABLE, error, EVENT_UNREADABLE);
-		need_retry(places);
+		wait_for(p, error);
 		return false;
 	}
-
-	f = find_known(places->reader, file);
-	if (f && adopt(p, f, file)) {
+	error = file_try(file);
+	f = error ? NULL : find_known(places->reader, file);
+	if (f && f->file->fd < 0) {
+		/* Has it grown, or is the inode used anew? */
+		switch (reader_reopen(f, file)) {
+		case FOLLOW_READ_ON:
+			break;
+		case FOLLOW_TRUNCATED:
+			reader_forget(f);
+			f = NULL;
+			break;
+		case FOLLOW_WAIT:
+			error = -EIO;
+			break;
+		}
+	}
+	if (error) {
+		file_destroy(file);
+		wait_for(p, error);
+		return false;
+	}
+	if (f) {
+		adopt(p, f, file);
 		file_destroy(file);
 		return true;
 	}

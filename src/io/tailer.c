@@ -172,7 +172,9 @@ look_match(struct source *s, char *path)
 		known = reader_find(s->tailer->reader,
 		    (struct follow_id){ st.st_dev, st.st_ino });
 		if (known && !place_source_of(known)->is_stale &&
-		    (known->file->fd >= 0 || is_unchanged(known->file, &st))) {
+		    (known->file->fd >= 0 ||
+			(!known->is_unseen &&
+			    is_unchanged(known->file, &st)))) {
 			known->generation = s->base.generation;
 			return false;
 		}
@@ -237,7 +239,7 @@ forget_files(struct source *s)
 		previous = TAILQ_PREV(f, reader_list, entry);
 		/* One look can miss a name that is being changed. */
 		if (f->source != &s->base.reader || f->place ||
-		    f->file->fd >= 0 ||
+		    f->file->fd >= 0 || f->is_hidden ||
 		    f->generation + MISSED_LOOKS >= s->base.generation)
 			continue;
 		if (n_away < BOUNDS_AWAY &&
@@ -358,9 +360,11 @@ retry_came(uv_timer_t *timer)
 		is_needed |= p->state == PLACE_UNREADABLE || !p->n_dirs;
 	}
 	end_look(t, is_look);
-	if (!is_needed && !t->waits_until_ms)
+	if (!is_waiting(t) && !is_needed)
 		(void)uv_timer_stop(timer);
-	if (t->waits_until_ms && !reader_is_awaiting(t->reader))
+	/* What was waited for may have more than one turn can read. */
+	if (t->is_draining && !t->waits_until_ms &&
+	    !reader_is_awaiting(t->reader) && !reader_await(t->reader))
 		files_caught_up(t);
 }
 
@@ -833,6 +837,7 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 	if (!t->has_committed) {
 		reader_start(t->reader);
 		t->waits_until_ms = reader_now_ms(t->reader) + BOUNDS_UNSEEN_MS;
+		(void)is_waiting(t); /* if so, until then */
 	}
 	t->has_committed = true;
 }

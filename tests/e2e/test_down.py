@@ -4,6 +4,7 @@ Each of these runs twice: it was stopped, or it was killed.  What a scrape has
 shown is saved by then, so that both must go on where that scrape was.
 """
 
+import errno
 import os
 import pathlib
 import shutil
@@ -612,43 +613,49 @@ def test_one_file_bind_mounted_under_two_names_is_counted_once(logs, exporter, l
     assert metrics.by("status", "accesslog_requests_total") == dict(log.requests)
 
 
-STALE = """
+FAILING = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-static int stale(int fd)
+static int fails(int fd)
 {
 	struct stat a, b;
-	return !fstat(fd, &a) && !stat(getenv("STALE"), &b) && a.st_ino == b.st_ino;
+	return !fstat(fd, &a) && !stat(getenv("FAILING"), &b) && a.st_ino == b.st_ino;
 }
 #define READ(name, type) \\
 ssize_t name(int fd, void *to, size_t n, type at) \\
 { \\
 	ssize_t (*real)(int, void *, size_t, type) = dlsym(RTLD_NEXT, #name); \\
-	if (!stale(fd)) return real(fd, to, n, at); \\
-	errno = ESTALE; \\
+	if (!fails(fd)) return real(fd, to, n, at); \\
+	errno = atoi(getenv("ERROR")); \\
 	return -1; \\
 }
 READ(pread, off_t)
 READ(pread64, off64_t)
 """
 
+preloads = pytest.mark.skipif(
+    support.SANITIZED or not shutil.which("cc"),
+    reason="no compiler here, or a run-time library that wants to be first",
+)
 
-@pytest.mark.skipif(support.SANITIZED, reason="its run-time library wants to be first")
-@pytest.mark.skipif(not shutil.which("cc"), reason="no compiler here")
+
+def failing(logs, mark, error):
+    """While mark is a link to a file, reading that file fails."""
+    source, library = logs / "failing.c", logs / "failing.so"
+    source.write_text(FAILING)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return ["env", f"LD_PRELOAD={library}", f"FAILING={mark}", f"ERROR={error}"]
+
+
+@preloads
 def test_a_stale_handle_as_nfs_gives_one(logs, log, exporter):
     """The file was removed on the server: what is there now is followed."""
-    source = logs / "stale.c"
-    source.write_text(STALE)
-    library = logs / "stale.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     mark = logs / "stale"
-    daemon = exporter(
-        log.path, wrapper=["env", f"LD_PRELOAD={library}", f"STALE={mark}"]
-    )
+    daemon = exporter(log.path, wrapper=failing(logs, mark, errno.ESTALE))
     log.write(10)
     assert_counted(daemon, log)
     old = log.rename(".away")
@@ -657,6 +664,40 @@ def test_a_stale_handle_as_nfs_gives_one(logs, log, exporter):
     for _ in range(2):
         log.open().write(10)
         assert_counted(daemon, log)
+
+
+@preloads
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["in place", "renamed"])
+@pytest.mark.parametrize("argument", ["access.log", "*.log", "access.log*"])
+def test_a_log_that_cannot_be_read_at_the_start(lives, make_log, logs, argument, is_renamed):
+    """It is no other file for that: it is read on when it can be read."""
+    glob = logs / argument
+    log = make_log(logs / "access.log", source=glob)
+    lives.begin(glob)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    lives.end()
+    log.write(50)
+    mark = logs / "failing"
+    if is_renamed:
+        os.link(log.rename(), mark)
+        log.open().write(5)
+    else:
+        os.link(log.path, mark)
+    lives.daemon = support.Exporter(
+        f"--state.dir={lives.state}", glob, settled=False,
+        wrapper=failing(logs, mark, errno.EIO),
+    )
+    look_often(lives.daemon)
+    mark.unlink()
+    wait_for(
+        lambda: lives.settle().value("accesslog_requests_total", status="200")
+        >= log.requests["200"],
+        what="the log to be read on",
+    )
+    log.write(5)
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
 
 
 # 42. Names that a glob matches.
