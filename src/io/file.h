@@ -219,7 +219,7 @@ enum file_copy {
 
 /*
  * Whether f, which is new, is a copy of what was read from other, as
- * copytruncate makes one.
+ * copytruncate makes one.  What is longer than a short one is none.
  */
 enum file_copy file_compare(const struct file *f, const struct file *other);
 

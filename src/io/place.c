@@ -358,6 +358,18 @@ is_being_packed(const struct file *file)
 	return !file->known.size_bytes && end && !strcmp(end, ".gz");
 }
 
+/*
+ * Nobody adds to a copy: one that does was another log, with the same first
+ * lines.  A longer one may have been seen while it was made.
+ */
+static bool
+has_outgrown(const struct reader_file *known, const struct file *file)
+{
+	return known->is_copy &&
+	    known->file->known.offset < BOUNDS_COPY_BYTES &&
+	    file->known.size_bytes > known->file->known.offset;
+}
+
 /* What is at the path cannot be read now. */
 static void
 wait_for(struct place *p, int error)
@@ -402,6 +414,10 @@ open_place(struct place *p)
 	}
 	error = file_try(file);
 	f = error ? NULL : find_known(places->reader, file);
+	if (f && has_outgrown(f, file)) {
+		reader_forget(f);
+		f = NULL;
+	}
 	if (f && f->file->fd < 0) {
 		/* Has it grown, or is the inode used anew? */
 		switch (reader_reopen(f, file)) {
