@@ -89,9 +89,14 @@ make_current(struct place *p, struct reader_file *f)
 	set_state(p, PLACE_FOLLOWING, 0, EVENT_FOLLOWING);
 }
 
-static void
+/* Returns whether that is new. */
+static bool
 ignore(struct place *p, const struct file *file, enum event_kind why)
 {
+	bool is_new = p->state != PLACE_IGNORED ||
+	    !follow_same(p->ignored, file->known.id) ||
+	    p->ignored_size_bytes != file->known.size_bytes;
+
 	p->is_undecided = false;
 	p->ignored = file->known.id;
 	p->ignored_size_bytes = file->known.size_bytes;
@@ -101,6 +106,7 @@ ignore(struct place *p, const struct file *file, enum event_kind why)
 		set_state(p, PLACE_IGNORED, 0, why);
 	else
 		p->state = PLACE_IGNORED; /* nothing to tell yet */
+	return is_new;
 }
 
 /* Whether f was at the place, or has a name that a rotation gives there. */
@@ -308,9 +314,9 @@ take_rotated(void *arg, struct file *file)
 
 /*
  * A file that is known by its identity is never read twice: it is the same
- * file under a new name.
+ * file under a new name.  Returns whether something has changed.
  */
-static void
+static bool
 adopt(struct place *p, struct reader_file *known, struct file *file)
 {
 	bool has_changed;
@@ -318,16 +324,13 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	if (place_source_of(known)->is_stale) {
 		reader_move(known, &p->source->reader);
 	} else if (known->place && known->place != p) {
-		ignore(p, file, EVENT_DUPLICATE);
-		return;
+		return ignore(p, file, EVENT_DUPLICATE);
 	}
 	if (known->is_undecided && known->file->fd >= 0 &&
 	    is_rotated_place(p)) {
 		(void)reader_look(known, NULL, &has_changed);
-		if (known->is_undecided) {
-			ignore(p, file, EVENT_COPY);
-			return;
-		}
+		if (known->is_undecided)
+			return ignore(p, file, EVENT_COPY);
 	}
 	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
 		known->is_copy = false; /* it is the log now */
@@ -336,8 +339,7 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	if (known->is_copy) {
 		file_mark_read(known->file);
 		reader_close(known);
-		ignore(p, file, EVENT_COPY);
-		return;
+		return ignore(p, file, EVENT_COPY);
 	}
 	free(known->file->path);
 	known->file->path = file->path;
@@ -347,6 +349,7 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	(void)reader_look(known, NULL, &has_changed);
 	if (p->current == known)
 		reader_read(known);
+	return true;
 }
 
 /* gzip makes its file before it writes to it. */
@@ -438,9 +441,10 @@ open_place(struct place *p)
 		return false;
 	}
 	if (f) {
-		adopt(p, f, file);
+		bool has_changed = adopt(p, f, file);
+
 		file_destroy(file);
-		return true;
+		return has_changed;
 	}
 	/* Where there is no room, there is nothing to compare it for. */
 	if (p->source->is_glob && p->source->has_started &&
@@ -453,13 +457,13 @@ open_place(struct place *p)
 		return true;
 	}
 	if (copy == FILE_IS_COPY) {
-		ignore(p, file, EVENT_COPY);
+		(void)ignore(p, file, EVENT_COPY);
 		if (!remember_copy(p->source, file))
 			file_destroy(file);
 		return false;
 	}
 	if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
-		ignore(p, file, EVENT_COPY);
+		(void)ignore(p, file, EVENT_COPY);
 		p->is_undecided = true;
 		if (file->known.size_bytes || !is_rotated_place(p) ||
 		    !hold_empty(p->source, file))
@@ -467,7 +471,7 @@ open_place(struct place *p)
 		return false;
 	}
 	if (file_is_compressed(file) || is_being_packed(file)) {
-		ignore(p, file, EVENT_COMPRESSED);
+		(void)ignore(p, file, EVENT_COMPRESSED);
 		file_destroy(file);
 		return false;
 	}
