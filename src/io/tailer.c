@@ -41,6 +41,8 @@ struct source {
 	struct paths excludes;
 	struct source *first; /* of the same name: where files are counted */
 	size_t n_matches; /* of the last one */
+	char *unlisted; /* a directory, as it was told; NULL: none */
+	int unlisted_error;
 	uint64_t turn; /* the watch's, of the last look at the glob */
 	uint64_t signature; /* of the directories at the last look, or 0 */
 	size_t n_dirs;
@@ -254,6 +256,23 @@ forget_files(struct source *s)
 	}
 }
 
+/*
+ * directory  taken; NULL: all of them can be listed
+ */
+static void
+tell_unlisted(struct source *s, char *directory, int error)
+{
+	bool is_told = s->unlisted && directory &&
+	    !strcmp(s->unlisted, directory) && s->unlisted_error == error;
+
+	if (directory && !is_told)
+		reader_tell(&s->base.reader, EVENT_UNLISTED, directory, NULL,
+		    error);
+	free(s->unlisted);
+	s->unlisted = directory;
+	s->unlisted_error = error;
+}
+
 /* Takes in what a glob matches now.  Returns whether something has changed. */
 static bool
 look_glob(struct source *s)
@@ -261,12 +280,18 @@ look_glob(struct source *s)
 	struct paths matches;
 	bool has_changed = false;
 	uint64_t signature = watch_glob(s);
+	char *unlisted;
 	size_t i;
+	int error;
 
 	if (signature && signature == s->signature)
 		return false;
-	if (paths_glob(s->argument, &matches))
+	if (paths_glob(s->argument, &matches, &unlisted, &error))
 		return false;
+	/* Only a permission leaves a trace in the directory when it comes. */
+	if (unlisted && error != -EACCES)
+		signature = 0;
+	tell_unlisted(s, unlisted, error);
 	if (!matches.n && (s->base.generation == 0 || s->n_matches > 0))
 		reader_tell(&s->base.reader, EVENT_NO_MATCH, s->argument, NULL,
 		    0);
@@ -521,6 +546,7 @@ source_destroy(struct source *s)
 	free(s->dirs);
 	paths_release(&s->excludes);
 	paths_release(&s->base.reader.formats);
+	free(s->unlisted);
 	free(s->argument);
 	free(s->name);
 	free(s);
