@@ -83,6 +83,7 @@ make_current(struct place *p, struct reader_file *f)
 {
 	f->place = p;
 	f->is_undecided = false;
+	f->is_finishing = false; /* a save that began before will not end it */
 	p->current = f;
 	p->had_file = true;
 	watch_place(p);

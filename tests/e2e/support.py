@@ -7,6 +7,7 @@ builds, busy machines); no test asserts more speed than its deadline.
 """
 
 import collections
+import contextlib
 import http.client
 import itertools
 import json
@@ -385,6 +386,31 @@ class Exporter:
         assert "Sanitizer" not in log and "runtime error" not in log, log
         if not self.errors_expected:
             assert not [e for e in self.log if e.get("level") == "error"], log
+
+
+def can_inject():
+    """Whether strace can let system calls of the daemon fail or take long."""
+    return not SANITIZED and shutil.which("strace") and not subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True
+    ).returncode
+
+
+@contextlib.contextmanager
+def slow_saves(daemon, folder, seconds):
+    """Each write to the log of the state file in this folder takes that long."""
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/null",
+         "-P", pathlib.Path(folder) / "accesslog_exporter.sqlite-wal",
+         "-p", str(daemon.pid), "-e", "trace=pwrite64",
+         "-e", f"inject=pwrite64:delay_enter={seconds}s"]
+    )
+    status = f"/proc/{daemon.pid}/status"
+    wait_for(lambda: f"TracerPid:\t{tracer.pid}" in open(status).read())
+    try:
+        yield
+    finally:
+        tracer.kill()
+        tracer.wait()
 
 
 class Lives:
