@@ -201,6 +201,13 @@ is_rotated_place(const struct place *p)
 	return false;
 }
 
+/* Whether a copy that comes there takes the place of the log. */
+static bool
+is_logs_place(const struct place *p)
+{
+	return p->had_file && !is_rotated_place(p);
+}
+
 static bool
 is_place(const struct places *places, const char *path)
 {
@@ -333,7 +340,7 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 		if (known->is_undecided)
 			return ignore(p, file, EVENT_COPY);
 	}
-	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
+	if (known->is_copy && is_logs_place(p)) {
 		known->is_copy = false; /* it is the log now */
 		file_recognise(known->file);
 	}
@@ -367,9 +374,10 @@ is_being_packed(const struct file *file)
  * lines.  A longer one may have been seen while it was made.
  */
 static bool
-has_outgrown(const struct reader_file *known, const struct file *file)
+has_outgrown(const struct place *p, const struct reader_file *known,
+    const struct file *file)
 {
-	return known->is_copy &&
+	return known->is_copy && !is_logs_place(p) &&
 	    known->file->known.offset < BOUNDS_COPY_BYTES &&
 	    file->known.size_bytes > known->file->known.offset;
 }
@@ -418,7 +426,7 @@ open_place(struct place *p)
 	}
 	error = file_try(file);
 	f = error ? NULL : find_known(places->reader, file);
-	if (f && has_outgrown(f, file)) {
+	if (f && has_outgrown(p, f, file)) {
 		reader_forget(f);
 		f = NULL;
 	}
@@ -448,8 +456,7 @@ open_place(struct place *p)
 		return has_changed;
 	}
 	/* Where there is no room, there is nothing to compare it for. */
-	if (p->source->is_glob && p->source->has_started &&
-	    (!p->had_file || is_rotated_place(p)) &&
+	if (p->source->is_glob && p->source->has_started && !is_logs_place(p) &&
 	    !reader_is_full(places->reader))
 		copy = find_original(p, file, false, NULL);
 	if (reader_find(places->reader, file->known.id)) {

@@ -252,6 +252,28 @@ def test_a_log_that_begins_like_a_short_one_is_another(
     assert_counted(daemon, short, other)
 
 
+def test_a_short_copy_becomes_the_log_and_is_written_to_at_once(exporter, make_log, logs):
+    """Its beginning was counted before it was cut off."""
+    glob = logs / "access.log*"
+    log = make_log(logs / "access.log", source=glob)
+    daemon = exporter(glob)
+    log.write(10)
+    assert_counted(daemon, log)
+    text = log.path.read_bytes()
+    log.truncate()
+    log.write(1)
+    assert_counted(daemon, log)
+    copy = logs / "access.log.new"
+    copy.write_bytes(text)
+    assert_counted(daemon, log)
+    daemon.pause()
+    os.rename(copy, log.path)
+    log.open().write(5)
+    daemon.resume()
+    for _ in range(2):
+        assert_counted(daemon, log)
+
+
 def test_a_new_empty_file_is_not_called_a_copy(exporter, make_log, logs):
     """Nothing is all that it has in common with another file."""
     glob = logs / "*.log"
