@@ -1,5 +1,6 @@
 #include "io/place.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <search.h>
 #include <stddef.h>
@@ -369,6 +370,38 @@ is_being_packed(const struct file *file)
 	return !file->known.size_bytes && end && !strcmp(end, ".gz");
 }
 
+/* What was ignored is what is there, and nothing else follows from it. */
+static bool
+is_still_ignored(const struct place *p)
+{
+	const struct reader_file *f;
+	struct stat st;
+
+	if (p->state != PLACE_IGNORED || p->is_undecided ||
+	    stat(p->path, &st) || p->ignored.device != st.st_dev ||
+	    p->ignored.inode != st.st_ino ||
+	    p->ignored_size_bytes != (uint64_t)st.st_size)
+		return false;
+	f = reader_find(p->source->places->reader, p->ignored);
+	return !f || (f->place && !place_source_of(f)->is_stale);
+}
+
+/* Nothing is at the path, or it cannot be read now. */
+static void
+wait_for(struct place *p, int error)
+{
+	bool is_missing = error == -ENOENT || error == -ENOTDIR;
+	enum place_state state = is_missing ? PLACE_MISSING : PLACE_UNREADABLE;
+	bool is_new = p->state != state;
+
+	set_state(p, state, is_missing ? 0 : error,
+	    is_missing ? EVENT_MISSING : EVENT_UNREADABLE);
+	if (is_new || (is_missing && !p->n_dirs))
+		watch_place(p);
+	if (!is_missing)
+		need_retry(p->source->places);
+}
+
 /*
  * Nobody adds to a copy: one that does was another log, with the same first
  * lines.  A longer one may have been seen while it was made.
@@ -382,107 +415,83 @@ has_outgrown(const struct place *p, const struct reader_file *known,
 	    file->known.size_bytes > known->file->known.offset;
 }
 
-/* What is at the path cannot be read now. */
-static void
-wait_for(struct place *p, int error)
+/*
+ * The file if it is known, with a descriptor: *ret_known is NULL where it is
+ * not.  Returns 0; -EIO ...: nobody can tell now.
+ */
+static int
+recognise(const struct place *p, struct file *file,
+    struct reader_file **ret_known)
 {
-	if (p->state != PLACE_UNREADABLE)
-		watch_place(p);
-	set_state(p, PLACE_UNREADABLE, error, EVENT_UNREADABLE);
-	need_retry(p->source->places);
-}
+	struct reader_file *known;
+	int error = file_try(file);
 
-/* Opens what is at the path.  Returns whether something has changed. */
-static bool
-open_place(struct place *p)
-{
-	struct places *places = p->source->places;
-	enum file_copy copy = FILE_IS_NO_COPY;
-	struct reader_file *f;
-	struct file *file;
-	struct stat st;
-	int error;
-
-	if (p->state == PLACE_IGNORED && !p->is_undecided &&
-	    !stat(p->path, &st) && p->ignored.device == st.st_dev &&
-	    p->ignored.inode == st.st_ino &&
-	    p->ignored_size_bytes == (uint64_t)st.st_size) {
-		f = reader_find(places->reader, p->ignored);
-		if (!f || (f->place && !place_source_of(f)->is_stale))
-			return false;
+	if (error)
+		return error;
+	known = find_known(p->source->places->reader, file);
+	if (known && has_outgrown(p, known, file)) {
+		reader_forget(known);
+		known = NULL;
 	}
-	error = file_open(p->path, p->source->reader.ingest, &file);
-	if (error == -ENOENT || error == -ENOTDIR) {
-		bool is_new = p->state != PLACE_MISSING;
-
-		set_state(p, PLACE_MISSING, 0, EVENT_MISSING);
-		if (is_new || !p->n_dirs)
-			watch_place(p);
-		return false;
-	}
-	if (error) {
-		wait_for(p, error);
-		return false;
-	}
-	error = file_try(file);
-	f = error ? NULL : find_known(places->reader, file);
-	if (f && has_outgrown(p, f, file)) {
-		reader_forget(f);
-		f = NULL;
-	}
-	if (f && f->file->fd < 0) {
+	if (known && known->file->fd < 0) {
 		/* Has it grown, or is the inode used anew? */
-		switch (reader_reopen(f, file)) {
+		switch (reader_reopen(known, file)) {
 		case FOLLOW_READ_ON:
 			break;
 		case FOLLOW_TRUNCATED:
-			reader_forget(f);
-			f = NULL;
+			reader_forget(known);
+			known = NULL;
 			break;
 		case FOLLOW_WAIT:
-			error = -EIO;
-			break;
+			return -EIO;
 		}
 	}
-	if (error) {
-		file_destroy(file);
-		wait_for(p, error);
-		return false;
-	}
-	if (f) {
-		bool has_changed = adopt(p, f, file);
+	*ret_known = known;
+	return 0;
+}
 
-		file_destroy(file);
-		return has_changed;
-	}
+/* Whether a file that is not known has to be a log of its own. */
+static enum file_copy
+compare(const struct place *p, const struct file *file)
+{
 	/* Where there is no room, there is nothing to compare it for. */
-	if (p->source->is_glob && p->source->has_started && !is_logs_place(p) &&
-	    !reader_is_full(places->reader))
-		copy = find_original(p, file, false, NULL);
-	if (reader_find(places->reader, file->known.id)) {
-		/* Just now: it has the rest of what was cut. */
-		file_destroy(file);
-		return true;
-	}
+	if (!p->source->is_glob || !p->source->has_started ||
+	    is_logs_place(p) || reader_is_full(p->source->places->reader))
+		return FILE_IS_NO_COPY;
+	return find_original(p, file, false, NULL);
+}
+
+/* Ignores what is no log, or may be none.  Returns whether it took file. */
+static bool
+ignore_new(struct place *p, struct file *file, enum file_copy copy)
+{
+	bool is_taken = false;
+
 	if (copy == FILE_IS_COPY) {
 		(void)ignore(p, file, EVENT_COPY);
-		if (!remember_copy(p->source, file))
-			file_destroy(file);
-		return false;
-	}
-	if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
+		is_taken = remember_copy(p->source, file);
+	} else if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
 		(void)ignore(p, file, EVENT_COPY);
 		p->is_undecided = true;
-		if (file->known.size_bytes || !is_rotated_place(p) ||
-		    !hold_empty(p->source, file))
-			file_destroy(file);
-		return false;
-	}
-	if (file_is_compressed(file) || is_being_packed(file)) {
+		is_taken = !file->known.size_bytes && is_rotated_place(p) &&
+		    hold_empty(p->source, file);
+	} else if (file_is_compressed(file) || is_being_packed(file)) {
 		(void)ignore(p, file, EVENT_COMPRESSED);
-		file_destroy(file);
+	} else {
 		return false;
 	}
+	if (!is_taken)
+		file_destroy(file);
+	return true;
+}
+
+/* Takes file.  Returns whether there was room for it. */
+static bool
+follow_new(struct place *p, struct file *file)
+{
+	struct places *places = p->source->places;
+	struct reader_file *f;
+
 	if (!p->source->has_started && !places->from_start)
 		file_seek_end(file);
 	f = reader_add(&p->source->reader, file);
@@ -498,6 +507,42 @@ open_place(struct place *p)
 	make_current(p, f);
 	reader_read(f);
 	return true;
+}
+
+/* Opens what is at the path.  Returns whether something has changed. */
+static bool
+open_place(struct place *p)
+{
+	struct reader_file *known = NULL;
+	struct file *file;
+	enum file_copy copy;
+	bool has_changed;
+	int error;
+
+	if (is_still_ignored(p))
+		return false;
+	error = file_open(p->path, p->source->reader.ingest, &file);
+	if (!error) {
+		error = recognise(p, file, &known);
+		if (error)
+			file_destroy(file);
+	}
+	if (error) {
+		wait_for(p, error);
+		return false;
+	}
+	if (known) {
+		has_changed = adopt(p, known, file);
+		file_destroy(file);
+		return has_changed;
+	}
+	copy = compare(p, file);
+	if (reader_find(p->source->places->reader, file->known.id)) {
+		/* Just now: it has the rest of what was cut. */
+		file_destroy(file);
+		return true;
+	}
+	return !ignore_new(p, file, copy) && follow_new(p, file);
 }
 
 /* Another file, or none, is at the path: its own is held. */
@@ -717,12 +762,12 @@ place_destroy(struct place *p)
 	free(p);
 }
 
-/* Returns the place of this path, made if it is new; NULL without memory. */
 struct place *
 place_create(struct place_source *s, const char *path)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
+	assert(!place_find(s, path));
 	if (!p)
 		return NULL;
 	p->source = s;
