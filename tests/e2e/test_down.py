@@ -700,6 +700,40 @@ def test_a_log_that_cannot_be_read_at_the_start(lives, make_log, logs, argument,
         assert_counted(lives.daemon, log)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["in place", "renamed"])
+@pytest.mark.parametrize("argument", ["access.log", "*.log", "access.log*"])
+def test_a_log_that_may_not_be_read_at_the_start(lives, make_log, logs, argument, is_renamed):
+    """As another user than root; then the mode is mended."""
+    nobody = {"wrapper": ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]}
+    logs.chmod(0o777)
+    glob = logs / argument
+    log = make_log(logs / "access.log", source=glob)
+    lives.begin(glob, **nobody)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    lives.end()
+    log.write(50)
+    path = log.path
+    if is_renamed:
+        path = log.rename()
+        log.open().write(5)
+    os.chmod(path, 0)
+    lives.daemon = support.Exporter(
+        f"--state.dir={lives.state}", glob, settled=False, **nobody
+    )
+    look_often(lives.daemon)
+    os.chmod(path, 0o644)
+    wait_for(
+        lambda: lives.settle().value("accesslog_requests_total", status="200")
+        >= log.requests["200"],
+        what="the log to be read on",
+    )
+    log.write(5)
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
+
+
 # 42. Names that a glob matches.
 
 
