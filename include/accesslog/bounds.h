@@ -173,6 +173,12 @@
 #define BOUNDS_FINISHED 16
 
 /*
+ * Files of a glob that are remembered while their directory is away, should it
+ * come back: a kilobyte each.
+ */
+#define BOUNDS_AWAY 1024
+
+/*
  * At the start a file that was read before and cannot be opened now is waited
  * for: its lines may have been shown.  As long as a mount or chmod(1) may take.
  */

@@ -92,7 +92,7 @@ list_path(const struct config_source *s, const char *path,
 	if (is_there || !paths_is_glob(path))
 		error = paths_add(&found, path);
 	else
-		error = paths_glob(path, &found);
+		error = paths_glob(path, &found, NULL, NULL);
 	if (!error && !found.n)
 		(void)printf("  %s: nothing yet\n", path);
 	for (i = 0; i < found.n && !error; i++) {

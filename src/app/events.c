@@ -25,6 +25,9 @@ sentence_of(enum event_kind kind)
 	case EVENT_NO_MATCH:
 		return (struct sentence){ LOG_INFO,
 			"nothing matches the pattern; waiting" };
+	case EVENT_UNLISTED:
+		return (struct sentence){ LOG_WARN,
+			"the directory cannot be listed; trying again" };
 	case EVENT_UNREADABLE:
 		return (struct sentence){ LOG_WARN,
 			"the file cannot be read; trying again" };

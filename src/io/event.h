@@ -9,6 +9,7 @@ enum event_kind {
 	EVENT_FOLLOWING, /* a file was opened */
 	EVENT_MISSING, /* nothing is at the path; it is waited for */
 	EVENT_NO_MATCH, /* nothing matches a glob; path is the glob */
+	EVENT_UNLISTED, /* path is a directory in which a glob looks */
 	EVENT_UNREADABLE, /* error says why; it is tried again */
 	EVENT_COMPRESSED, /* left alone */
 	EVENT_DUPLICATE, /* the file is followed under another name */

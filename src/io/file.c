@@ -234,6 +234,15 @@ file_destroy(struct file *f)
 	free(f);
 }
 
+int
+file_try(const struct file *f)
+{
+	char byte;
+	ssize_t n = read_at(f, &byte, 1, 0);
+
+	return n < 0 ? (int)n : 0;
+}
+
 bool
 file_is_compressed(const struct file *f)
 {
@@ -401,6 +410,14 @@ file_look(struct file *f, const char *path, bool *ret_has_changed)
 	}
 	*ret_has_changed = has_changed;
 	return decision;
+}
+
+bool
+file_hides(const struct file *f, const struct file *known)
+{
+	return !f->gunzip &&
+	    (file_try(f) ||
+		check_anchor(f, &known->anchor) == FOLLOW_ANCHOR_UNREADABLE);
 }
 
 bool
@@ -662,8 +679,8 @@ compare_heads(const struct file *f, const struct file *other)
 	ssize_t n_b = read_at(other, b, sizeof(b), 0);
 	ssize_t n = n_a < n_b ? n_a : n_b;
 
-	if (n < 0 || (n > 0 && memcmp(a, b, (size_t)n) != 0) ||
-	    (n_a > 0 && n_b == 0))
+	/* What has more than the other was not copied from that. */
+	if (n < 0 || (n > 0 && memcmp(a, b, (size_t)n) != 0) || n_a > n_b)
 		return FILE_IS_NO_COPY;
 	/*
 	 * Two logs can begin with the same line, when one probe asks both
@@ -701,28 +718,34 @@ is_packed(const struct file *f, const struct file *other)
 enum file_copy
 file_compare(const struct file *f, const struct file *other)
 {
+	uint64_t size = f->known.size_bytes;
 	enum file_copy alike;
 
 	if (f->gunzip)
 		return is_packed(f, other) ? FILE_IS_COPY : FILE_IS_NO_COPY;
-	/* A whole copy is at least as long as what was read before the cut. */
-	if (other->cut.len && f->known.size_bytes >= other->cut.offset &&
+	/*
+	 * A whole copy is at least as long as what was read before the cut.  A
+	 * longer one, which has what was unread, is known since the cut was
+	 * noticed; or it is another log, with the same first lines.
+	 */
+	if (other->cut.len && size >= other->cut.offset &&
+	    (size == other->cut.offset ||
+		other->cut.offset >= BOUNDS_COPY_BYTES) &&
 	    check_anchor(f, &other->cut) == FOLLOW_ANCHOR_MATCHES)
 		return FILE_IS_COPY;
 	/* Or it is shorter, where lines were written between copy and cut. */
 	if (is_head(f, &other->cut_head))
 		return FILE_IS_COPY;
 	if (other->fd < 0 && other->known.offset &&
-	    f->known.size_bytes >= other->head.len &&
+	    (size == other->head.len ||
+		(other->head.len == BOUNDS_COPY_BYTES &&
+		    size >= other->head.len)) &&
 	    file_has_head(f, &other->head))
-		return other->head.len == BOUNDS_COPY_BYTES ||
-			f->known.size_bytes == other->head.len
-		    ? FILE_IS_COPY
-		    : FILE_MAY_BE_COPY;
+		return FILE_IS_COPY;
 	if (other->fd >= 0 && other->known.size_bytes > 0) {
 		alike = compare_heads(f, other);
 		if (alike != FILE_IS_NO_COPY)
 			return alike;
 	}
-	return f->known.size_bytes ? FILE_IS_NO_COPY : FILE_MAY_BE_COPY;
+	return size ? FILE_IS_NO_COPY : FILE_MAY_BE_COPY;
 }

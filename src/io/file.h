@@ -96,6 +96,9 @@ void file_destroy(struct file *f);
 /* Lets the descriptor go and keeps what is known. */
 void file_close(struct file *f);
 
+/* Whether it can be read now: 0 or -Exxx, of its first byte. */
+int file_try(const struct file *f) __attribute__((warn_unused_result));
+
 /* Whether it begins as gzip, xz, zstd and bzip2 files do. */
 bool file_is_compressed(const struct file *f);
 
@@ -149,6 +152,9 @@ void file_restart(struct file *f);
 
 /* f is what known was before it was truncated: by that a copy is known. */
 void file_note_cut(struct file *f, const struct file *known);
+
+/* Whether nothing tells if f is known, because it cannot be read now. */
+bool file_hides(const struct file *f, const struct file *known);
 
 /* Whether f has, before the offset of a, what makes that anchor. */
 bool file_has_anchor(const struct file *f, const struct file_anchor *a);
@@ -213,7 +219,7 @@ enum file_copy {
 
 /*
  * Whether f, which is new, is a copy of what was read from other, as
- * copytruncate makes one.
+ * copytruncate makes one.  What is longer than a short one is none.
  */
 enum file_copy file_compare(const struct file *f, const struct file *other);
 

@@ -1,6 +1,7 @@
 #include "io/paths.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <glob.h>
 #include <limits.h>
@@ -109,6 +110,21 @@ paths_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+bool
+paths_is_gone(const char *path)
+{
+	char *directory = paths_parent(path);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool is_to_see = fd >= 0 || errno == ENOENT || errno == ENOTDIR ||
+	    errno == ELOOP;
+	bool is = is_to_see && directory && !access(directory, R_OK | X_OK);
+
+	if (fd >= 0)
+		(void)close(fd);
+	free(directory);
+	return is;
+}
+
 static int
 add_parent(struct paths *p, const char *path)
 {
@@ -197,14 +213,33 @@ paths_directories(const char *path, struct paths *ret_directories)
 	return 0;
 }
 
+/* glob(3) has no argument for its caller. */
+static _Thread_local struct {
+	char *path;
+	int error;
+} unlisted;
+
 static int
-add_matches(const char *pattern, int flags, struct paths *p)
+note_unlisted(const char *path, int error)
+{
+	if (!unlisted.path && error != ENOENT && error != ENOTDIR &&
+	    error != ELOOP) {
+		unlisted.path = strdup(path);
+		unlisted.error = -error;
+	}
+	return 0; /* go on with the others */
+}
+
+/* on_error  as in glob(3), or NULL */
+static int
+add_matches(const char *pattern, int flags,
+    int (*on_error)(const char *path, int error), struct paths *p)
 {
 	glob_t found;
 	size_t i;
 	int error = 0;
 
-	switch (glob(pattern, flags, NULL, &found)) {
+	switch (glob(pattern, flags, on_error, &found)) {
 	case 0:
 		break;
 	case GLOB_NOSPACE:
@@ -234,7 +269,7 @@ paths_glob_directories(const char *glob_text, struct paths *ret_directories)
 	slash = strchr(glob_text + first, '/');
 	while (slash && !error) {
 		prefix = strndup(glob_text, (size_t)(slash - glob_text));
-		error = prefix ? add_matches(prefix, GLOB_ONLYDIR, &p)
+		error = prefix ? add_matches(prefix, GLOB_ONLYDIR, NULL, &p)
 			       : -ENOMEM;
 		free(prefix);
 		slash = strchr(slash + 1, '/');
@@ -256,16 +291,19 @@ paths_signature(const struct paths *directories)
 
 	(void)timespec_get(&now, TIME_UTC);
 	for (i = 0; i < directories->n; i++) {
-		uint64_t facts[3];
+		uint64_t facts[5];
 		struct stat st;
 
 		if (stat(directories->items[i], &st))
 			continue;
-		if (st.st_mtim.tv_sec + RECENT_SECONDS >= now.tv_sec)
+		if (st.st_mtim.tv_sec + RECENT_SECONDS >= now.tv_sec ||
+		    st.st_ctim.tv_sec + RECENT_SECONDS >= now.tv_sec)
 			return 0;
 		facts[0] = st.st_ino;
 		facts[1] = (uint64_t)st.st_mtim.tv_sec;
 		facts[2] = (uint64_t)st.st_mtim.tv_nsec;
+		facts[3] = (uint64_t)st.st_ctim.tv_sec;
+		facts[4] = (uint64_t)st.st_ctim.tv_nsec;
 		/* The one before is the seed of the next. */
 		signature = XXH3_64bits_withSeed(facts, sizeof(facts),
 		    signature);
@@ -274,15 +312,24 @@ paths_signature(const struct paths *directories)
 }
 
 int
-paths_glob(const char *glob_text, struct paths *ret_matches)
+paths_glob(const char *glob_text, struct paths *ret_matches,
+    char **ret_unlisted, int *reterr_error)
 {
 	struct paths p = { 0 };
-	int error = add_matches(glob_text, 0, &p);
+	int error = add_matches(glob_text, 0,
+	    ret_unlisted ? note_unlisted : NULL, &p);
+	char *directory = unlisted.path;
 
+	unlisted.path = NULL;
 	if (error) {
+		free(directory);
 		paths_release(&p);
 		return error;
 	}
 	*ret_matches = p;
+	if (ret_unlisted) {
+		*ret_unlisted = directory;
+		*reterr_error = unlisted.error;
+	}
 	return 0;
 }

@@ -36,6 +36,13 @@ bool paths_is_excluded(const char *path, char *const patterns[], size_t n);
 /* The directory that path is in: "." for a bare name.  Owned by the caller. */
 char *paths_parent(const char *path) __attribute__((warn_unused_result));
 
+/*
+ * Whether what was at path has gone from there: not found, as opposed to not to
+ * be seen for the moment.  A directory that is away, or that cannot be listed,
+ * says nothing of what is in it.
+ */
+bool paths_is_gone(const char *path);
+
 /* What follows the last slash of path; borrowed from it. */
 const char *paths_name(const char *path);
 
@@ -61,14 +68,22 @@ int paths_glob_directories(const char *glob, struct paths *ret_directories)
     __attribute__((warn_unused_result));
 
 /*
- * A number that changes when a name comes or goes in one of these directories;
- * 0, which stands for any change, when one was changed too recently for that
- * to show in its time stamp.
+ * A number that changes when a name comes or goes in one of these directories,
+ * or who may list it; 0, which stands for any change, when one was changed too
+ * recently for that to show in its time stamps.
  */
 uint64_t paths_signature(const struct paths *directories);
 
-/* What matches, sorted.  Directories without permission match nothing. */
-int paths_glob(const char *glob, struct paths *ret_matches)
-    __attribute__((warn_unused_result));
+/*
+ * What matches, sorted.  In a directory that cannot be listed nothing does.
+ *
+ * ret_unlisted  NULL, or the first such directory that is there; owned by the
+ *               caller, NULL where there is none
+ * reterr_error  why: -Exxx; NULL with ret_unlisted only
+ *
+ * Returns 0 or -ENOMEM.
+ */
+int paths_glob(const char *glob, struct paths *ret_matches, char **ret_unlisted,
+    int *reterr_error) __attribute__((warn_unused_result));
 
 #endif

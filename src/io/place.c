@@ -1,5 +1,6 @@
 #include "io/place.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <search.h>
 #include <stddef.h>
@@ -83,15 +84,21 @@ make_current(struct place *p, struct reader_file *f)
 {
 	f->place = p;
 	f->is_undecided = false;
+	f->is_finishing = false; /* a save that began before will not end it */
 	p->current = f;
 	p->had_file = true;
 	watch_place(p);
 	set_state(p, PLACE_FOLLOWING, 0, EVENT_FOLLOWING);
 }
 
-static void
+/* Returns whether that is new. */
+static bool
 ignore(struct place *p, const struct file *file, enum event_kind why)
 {
+	bool is_new = p->state != PLACE_IGNORED ||
+	    !follow_same(p->ignored, file->known.id) ||
+	    p->ignored_size_bytes != file->known.size_bytes;
+
 	p->is_undecided = false;
 	p->ignored = file->known.id;
 	p->ignored_size_bytes = file->known.size_bytes;
@@ -101,6 +108,7 @@ ignore(struct place *p, const struct file *file, enum event_kind why)
 		set_state(p, PLACE_IGNORED, 0, why);
 	else
 		p->state = PLACE_IGNORED; /* nothing to tell yet */
+	return is_new;
 }
 
 /* Whether f was at the place, or has a name that a rotation gives there. */
@@ -194,6 +202,13 @@ is_rotated_place(const struct place *p)
 	return false;
 }
 
+/* Whether a copy that comes there takes the place of the log. */
+static bool
+is_logs_place(const struct place *p)
+{
+	return p->had_file && !is_rotated_place(p);
+}
+
 static bool
 is_place(const struct places *places, const char *path)
 {
@@ -252,7 +267,7 @@ take_again(struct reader_file *known, struct file *file)
 {
 	if (known->is_copy || file->gunzip || known->file->fd >= 0 ||
 	    file->known.size_bytes <= known->file->known.offset ||
-	    !reader_reopen(known, file))
+	    reader_reopen(known, file) != FOLLOW_READ_ON)
 		return NULL;
 	return known;
 }
@@ -308,7 +323,7 @@ take_rotated(void *arg, struct file *file)
 
 /*
  * A file that is known by its identity is never read twice: it is the same
- * file under a new name.  Returns whether that settles the place.
+ * file under a new name.  Returns whether something has changed.
  */
 static bool
 adopt(struct place *p, struct reader_file *known, struct file *file)
@@ -318,37 +333,31 @@ adopt(struct place *p, struct reader_file *known, struct file *file)
 	if (place_source_of(known)->is_stale) {
 		reader_move(known, &p->source->reader);
 	} else if (known->place && known->place != p) {
-		ignore(p, file, EVENT_DUPLICATE);
-		return true;
-	}
-	/* It was let go.  Has it grown, or is the inode used anew? */
-	if (known->file->fd < 0 && !reader_reopen(known, file)) {
-		reader_forget(known);
-		return false;
+		return ignore(p, file, EVENT_DUPLICATE);
 	}
 	if (known->is_undecided && known->file->fd >= 0 &&
 	    is_rotated_place(p)) {
 		(void)reader_look(known, NULL, &has_changed);
-		if (known->is_undecided) {
-			ignore(p, file, EVENT_COPY);
-			return true;
-		}
+		if (known->is_undecided)
+			return ignore(p, file, EVENT_COPY);
 	}
-	if (known->is_copy && p->had_file && !is_rotated_place(p)) {
+	if (known->is_copy && is_logs_place(p)) {
 		known->is_copy = false; /* it is the log now */
 		file_recognise(known->file);
 	}
 	if (known->is_copy) {
 		file_mark_read(known->file);
 		reader_close(known);
-		ignore(p, file, EVENT_COPY);
-		return true;
+		return ignore(p, file, EVENT_COPY);
 	}
 	free(known->file->path);
 	known->file->path = file->path;
 	file->path = NULL;
 	make_current(p, known);
-	reader_read(known);
+	/* It may have grown since it was looked at as a held one. */
+	(void)reader_look(known, NULL, &has_changed);
+	if (p->current == known)
+		reader_read(known);
 	return true;
 }
 
@@ -361,76 +370,128 @@ is_being_packed(const struct file *file)
 	return !file->known.size_bytes && end && !strcmp(end, ".gz");
 }
 
-/* Opens what is at the path.  Returns whether something has changed. */
+/* What was ignored is what is there, and nothing else follows from it. */
 static bool
-open_place(struct place *p)
+is_still_ignored(const struct place *p)
+{
+	const struct reader_file *f;
+	struct stat st;
+
+	if (p->state != PLACE_IGNORED || p->is_undecided ||
+	    stat(p->path, &st) || p->ignored.device != st.st_dev ||
+	    p->ignored.inode != st.st_ino ||
+	    p->ignored_size_bytes != (uint64_t)st.st_size)
+		return false;
+	f = reader_find(p->source->places->reader, p->ignored);
+	return !f || (f->place && !place_source_of(f)->is_stale);
+}
+
+/* Nothing is at the path, or it cannot be read now. */
+static void
+wait_for(struct place *p, int error)
+{
+	bool is_missing = error == -ENOENT || error == -ENOTDIR;
+	enum place_state state = is_missing ? PLACE_MISSING : PLACE_UNREADABLE;
+	bool is_new = p->state != state;
+
+	set_state(p, state, is_missing ? 0 : error,
+	    is_missing ? EVENT_MISSING : EVENT_UNREADABLE);
+	if (is_new || (is_missing && !p->n_dirs))
+		watch_place(p);
+	if (!is_missing)
+		need_retry(p->source->places);
+}
+
+/*
+ * Nobody adds to a copy: one that does was another log, with the same first
+ * lines.  A longer one may have been seen while it was made.
+ */
+static bool
+has_outgrown(const struct place *p, const struct reader_file *known,
+    const struct file *file)
+{
+	return known->is_copy && !is_logs_place(p) &&
+	    known->file->known.offset < BOUNDS_COPY_BYTES &&
+	    file->known.size_bytes > known->file->known.offset;
+}
+
+/*
+ * The file if it is known, with a descriptor: *ret_known is NULL where it is
+ * not.  Returns 0; -EIO ...: nobody can tell now.
+ */
+static int
+recognise(const struct place *p, struct file *file,
+    struct reader_file **ret_known)
+{
+	struct reader_file *known;
+	int error = file_try(file);
+
+	if (error)
+		return error;
+	known = find_known(p->source->places->reader, file);
+	if (known && has_outgrown(p, known, file)) {
+		reader_forget(known);
+		known = NULL;
+	}
+	if (known && known->file->fd < 0) {
+		/* Has it grown, or is the inode used anew? */
+		switch (reader_reopen(known, file)) {
+		case FOLLOW_READ_ON:
+			break;
+		case FOLLOW_TRUNCATED:
+			reader_forget(known);
+			known = NULL;
+			break;
+		case FOLLOW_WAIT:
+			return -EIO;
+		}
+	}
+	*ret_known = known;
+	return 0;
+}
+
+/* Whether a file that is not known has to be a log of its own. */
+static enum file_copy
+compare(const struct place *p, const struct file *file)
+{
+	/* Where there is no room, there is nothing to compare it for. */
+	if (!p->source->is_glob || !p->source->has_started ||
+	    is_logs_place(p) || reader_is_full(p->source->places->reader))
+		return FILE_IS_NO_COPY;
+	return find_original(p, file, false, NULL);
+}
+
+/* Ignores what is no log, or may be none.  Returns whether it took file. */
+static bool
+ignore_new(struct place *p, struct file *file, enum file_copy copy)
+{
+	bool is_taken = false;
+
+	if (copy == FILE_IS_COPY) {
+		(void)ignore(p, file, EVENT_COPY);
+		is_taken = remember_copy(p->source, file);
+	} else if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
+		(void)ignore(p, file, EVENT_COPY);
+		p->is_undecided = true;
+		is_taken = !file->known.size_bytes && is_rotated_place(p) &&
+		    hold_empty(p->source, file);
+	} else if (file_is_compressed(file) || is_being_packed(file)) {
+		(void)ignore(p, file, EVENT_COMPRESSED);
+	} else {
+		return false;
+	}
+	if (!is_taken)
+		file_destroy(file);
+	return true;
+}
+
+/* Takes file.  Returns whether there was room for it. */
+static bool
+follow_new(struct place *p, struct file *file)
 {
 	struct places *places = p->source->places;
-	enum file_copy copy = FILE_IS_NO_COPY;
 	struct reader_file *f;
-	struct file *file;
-	struct stat st;
-	int error;
 
-	if (p->state == PLACE_IGNORED && !p->is_undecided &&
-	    !stat(p->path, &st) && p->ignored.device == st.st_dev &&
-	    p->ignored.inode == st.st_ino &&
-	    p->ignored_size_bytes == (uint64_t)st.st_size) {
-		f = reader_find(places->reader, p->ignored);
-		if (!f || (f->place && !place_source_of(f)->is_stale))
-			return false;
-	}
-	error = file_open(p->path, p->source->reader.ingest, &file);
-	if (error == -ENOENT || error == -ENOTDIR) {
-		bool is_new = p->state != PLACE_MISSING;
-
-		set_state(p, PLACE_MISSING, 0, EVENT_MISSING);
-		if (is_new || !p->n_dirs)
-			watch_place(p);
-		return false;
-	}
-	if (error) {
-		if (p->state != PLACE_UNREADABLE)
-			watch_place(p);
-		set_state(p, PLACE_UNREADABLE, error, EVENT_UNREADABLE);
-		need_retry(places);
-		return false;
-	}
-
-	f = find_known(places->reader, file);
-	if (f && adopt(p, f, file)) {
-		file_destroy(file);
-		return true;
-	}
-	/* Where there is no room, there is nothing to compare it for. */
-	if (p->source->is_glob && p->source->has_started &&
-	    (!p->had_file || is_rotated_place(p)) &&
-	    !reader_is_full(places->reader))
-		copy = find_original(p, file, false, NULL);
-	if (reader_find(places->reader, file->known.id)) {
-		/* Just now: it has the rest of what was cut. */
-		file_destroy(file);
-		return true;
-	}
-	if (copy == FILE_IS_COPY) {
-		ignore(p, file, EVENT_COPY);
-		if (!remember_copy(p->source, file))
-			file_destroy(file);
-		return false;
-	}
-	if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
-		ignore(p, file, EVENT_COPY);
-		p->is_undecided = true;
-		if (file->known.size_bytes || !is_rotated_place(p) ||
-		    !hold_empty(p->source, file))
-			file_destroy(file);
-		return false;
-	}
-	if (file_is_compressed(file) || is_being_packed(file)) {
-		ignore(p, file, EVENT_COMPRESSED);
-		file_destroy(file);
-		return false;
-	}
 	if (!p->source->has_started && !places->from_start)
 		file_seek_end(file);
 	f = reader_add(&p->source->reader, file);
@@ -446,6 +507,42 @@ open_place(struct place *p)
 	make_current(p, f);
 	reader_read(f);
 	return true;
+}
+
+/* Opens what is at the path.  Returns whether something has changed. */
+static bool
+open_place(struct place *p)
+{
+	struct reader_file *known = NULL;
+	struct file *file;
+	enum file_copy copy;
+	bool has_changed;
+	int error;
+
+	if (is_still_ignored(p))
+		return false;
+	error = file_open(p->path, p->source->reader.ingest, &file);
+	if (!error) {
+		error = recognise(p, file, &known);
+		if (error)
+			file_destroy(file);
+	}
+	if (error) {
+		wait_for(p, error);
+		return false;
+	}
+	if (known) {
+		has_changed = adopt(p, known, file);
+		file_destroy(file);
+		return has_changed;
+	}
+	copy = compare(p, file);
+	if (reader_find(p->source->places->reader, file->known.id)) {
+		/* Just now: it has the rest of what was cut. */
+		file_destroy(file);
+		return true;
+	}
+	return !ignore_new(p, file, copy) && follow_new(p, file);
 }
 
 /* Another file, or none, is at the path: its own is held. */
@@ -665,12 +762,12 @@ place_destroy(struct place *p)
 	free(p);
 }
 
-/* Returns the place of this path, made if it is new; NULL without memory. */
 struct place *
 place_create(struct place_source *s, const char *path)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
+	assert(!place_find(s, path));
 	if (!p)
 		return NULL;
 	p->source = s;

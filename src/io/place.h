@@ -94,7 +94,11 @@ struct place {
 	struct watch_dir *dirs[PLACE_MAX_DIRECTORIES];
 };
 
-/* Returns a new place of s; path is copied.  NULL without memory. */
+/*
+ * Returns a new place of s, or NULL without memory.
+ *
+ * path  copied; no place of s has it yet
+ */
 struct place *place_create(struct place_source *s, const char *path);
 
 /* Its current file is forgotten. */

@@ -195,19 +195,23 @@ reader_close(struct reader_file *f)
 	f->source->reader->n_open_files--;
 }
 
-bool
+enum follow_content
 reader_reopen(struct reader_file *f, struct file *file)
 {
+	enum follow_content content;
 	bool has_changed;
 
 	f->file->fd = file->fd;
-	if (file_look(f->file, NULL, &has_changed).content != FOLLOW_READ_ON) {
+	content = file_look(f->file, NULL, &has_changed).content;
+	if (content != FOLLOW_READ_ON) {
 		f->file->fd = -1;
-		return false;
+		return content;
 	}
 	file->fd = -1;
+	f->is_unseen = false;
+	f->is_hidden = false;
 	f->source->reader->n_open_files++;
-	return true;
+	return content;
 }
 
 /* What it lags behind by goes with it. */

@@ -52,6 +52,7 @@ struct reader_file {
 	bool is_finishing; /* read to its end; let go by reader_saved() */
 	bool is_saved; /* as finished */
 	bool is_unseen; /* to be read on, and could not be opened (resume.h) */
+	bool is_hidden; /* unseen, though it is there: a read has failed */
 	bool was_cut; /* truncated; reset by who looks for what came with it */
 	uint64_t quiet_since_ms;
 	unsigned generation; /* the tailer's: the look at a glob that saw it */
@@ -135,10 +136,13 @@ void reader_replace(struct reader_file *f, struct file *file);
 void reader_close(struct reader_file *f);
 
 /*
- * A finished file was found again: takes the descriptor of file if it is the
- * same, perhaps grown.  Returns false where the inode is used by another file.
+ * A finished file was found again, perhaps grown.
+ *
+ * Returns FOLLOW_READ_ON: it has taken the descriptor of file;
+ * FOLLOW_TRUNCATED: the inode is used by another file; FOLLOW_WAIT: it cannot
+ * be read now.
  */
-bool reader_reopen(struct reader_file *f, struct file *file);
+enum follow_content reader_reopen(struct reader_file *f, struct file *file);
 
 /*
  * Its source becomes another, at the same offset; it is held until a place

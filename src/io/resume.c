@@ -158,34 +158,19 @@ is_elsewhere(const struct file *known, struct ingest_source *source)
 	return is;
 }
 
-/* Not found, as opposed to: not to be seen for the moment. */
-static bool
-is_gone(const struct file *known)
-{
-	char *directory = paths_parent(known->path);
-	int fd = open(known->path,
-	    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	bool is_to_see = fd >= 0 || errno == ENOENT || errno == ENOTDIR ||
-	    errno == ELOOP;
-	bool is = is_to_see && directory && !access(directory, R_OK | X_OK);
-
-	if (fd >= 0)
-		(void)close(fd);
-	free(directory);
-	return is;
-}
-
 /*
  * Takes known, which is nowhere to be found.  Should it come back, it is known.
  *
- * was_held  here and below: what became of its path has been counted
+ * was_held   here and below: what became of its path has been counted
+ * is_hidden  it may be there, and cannot be read now
  */
 static void
-give_up(struct reader_source *s, struct file *known, bool was_held)
+give_up(struct reader_source *s, struct file *known, bool was_held,
+    bool is_hidden)
 {
 	struct follow_known *k = &known->known;
 	uint64_t n_lost = k->size_bytes - k->offset;
-	bool is_lost = is_gone(known);
+	bool is_lost = !is_hidden && paths_is_gone(known->path);
 	struct reader_file *f;
 
 	k->size_bytes = k->offset;
@@ -199,10 +184,12 @@ give_up(struct reader_source *s, struct file *known, bool was_held)
 			    is_cut ? "truncated" : "removed", 1);
 	}
 	f = reader_remember(s, known);
-	if (f)
-		f->is_unseen = !is_lost;
-	else
+	if (!f) {
 		file_destroy(known);
+		return;
+	}
+	f->is_unseen = !is_lost;
+	f->is_hidden = is_hidden;
 }
 
 /* Takes known: where it is now, it is read on. */
@@ -210,13 +197,13 @@ static void
 find_again(struct resume *r, struct reader_source *s, struct file *known,
     bool was_held)
 {
-	bool is_same = true;
+	bool is_same = true, is_hidden;
 	struct file *found = rotated_find_id(r->listing, known->path, known,
-	    s->ingest);
+	    s->ingest, &is_hidden);
 	struct file *cut;
 	struct reader_file *f;
 
-	if (!found) {
+	if (!found && !is_hidden) {
 		is_same = false;
 		cut = rotated_find_cut(r->listing, known->path, known,
 		    s->ingest);
@@ -229,7 +216,7 @@ find_again(struct resume *r, struct reader_source *s, struct file *known,
 		    &known->anchor, s->ingest);
 	}
 	if (!found) {
-		give_up(s, known, was_held);
+		give_up(s, known, was_held, is_hidden);
 		return;
 	}
 	if (!was_held && is_elsewhere(known, s->ingest))
@@ -265,11 +252,12 @@ remember(struct resume *r, struct reader_source *s, struct file *known,
 	struct file *found;
 	struct stat st;
 	char *directory = paths_parent(known->path);
+	bool is_hidden;
 
 	if (directory && !stat(directory, &st) &&
 	    st.st_dev != known->known.id.device) {
 		found = rotated_find_id(r->listing, known->path, known,
-		    s->ingest);
+		    s->ingest, &is_hidden);
 		if (found)
 			known->known.id = found->known.id;
 		file_destroy(found);
@@ -322,16 +310,36 @@ resume_rest(struct reader_file *f)
 	return true;
 }
 
+/* It may have a name at which nobody else looks: that of a rotation. */
+static void
+look_again(struct reader_file *f)
+{
+	struct reader *r = f->source->reader;
+	struct file *found = rotated_find_id(NULL, f->file->path, f->file,
+	    f->source->ingest, &f->is_hidden);
+
+	if (found && !found->gunzip && !reader_is_full(r) &&
+	    reader_find(r, found->known.id) == f &&
+	    reader_reopen(f, found) == FOLLOW_READ_ON) {
+		reader_hold(f);
+		reader_read(f);
+	}
+	file_destroy(found);
+}
+
 bool
 resume_is_waiting(const struct reader *r)
 {
-	const struct reader_file *f;
+	struct reader_file *f;
+	bool is = false;
 
 	TAILQ_FOREACH(f, reader_files(r), entry) {
-		if (f->is_unseen && f->file->fd < 0 && !is_gone(f->file))
-			return true;
+		if (f->is_unseen && f->file->fd < 0 && f->is_hidden)
+			look_again(f);
+		is |= f->is_unseen && f->file->fd < 0 &&
+		    (f->is_hidden || !paths_is_gone(f->file->path));
 	}
-	return false;
+	return is;
 }
 
 /*

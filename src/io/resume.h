@@ -59,8 +59,8 @@ void resume_files(struct resume *r, struct reader_source *s,
 bool resume_rest(struct reader_file *f);
 
 /*
- * Whether a file that was to be read on is there, and cannot be opened for the
- * moment.
+ * Whether a file that was to be read on is there, and cannot be opened or read
+ * for the moment; has what can be read by now read on.
  */
 bool resume_is_waiting(const struct reader *r);
 

@@ -1,6 +1,7 @@
 #include "io/rotated.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,6 +246,7 @@ struct find {
 	const char *log; /* the name that rotations add to */
 	struct file *found;
 	bool is_cut; /* by identity, and what was read is not in it any more */
+	bool is_hidden; /* what may be it cannot be read now */
 };
 
 /* Without an anchor there is but the inode, which others may use by now. */
@@ -272,29 +274,57 @@ static bool
 is_found(const struct find *find, const struct file *f)
 {
 	if (find->is_cut)
-		return file_was_born_as(f, find->known);
+		return file_was_born_as(f, find->known) &&
+		    !file_hides(f, find->known);
 	return find->at ? file_continues(f, find->known, find->at)
 			: is_same(f, find->known);
+}
+
+/* There is a file, and it cannot be opened now. */
+static bool
+is_shut(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
+	(void)close(fd);
+	return false;
+}
+
+/*
+ * Takes the file at path if it is the one.  What else has its inode and cannot
+ * be read may be it.
+ */
+static void
+try_path(struct find *find, const char *path, bool has_inode)
+{
+	struct file *f = open_text(path, find->source);
+
+	if (f && is_found(find, f)) {
+		find->found = f;
+		return;
+	}
+	if (f)
+		has_inode = f->known.id.inode == find->known->known.id.inode;
+	find->is_hidden |= has_inode &&
+	    (f ? file_hides(f, find->known) : is_shut(path));
+	file_destroy(f);
 }
 
 static bool
 find_entry(void *arg, const char *directory, const struct listing_entry *entry)
 {
 	struct find *find = arg;
-	struct file *f;
 	char *path;
 
 	if (!may_be(find, entry))
 		return true;
 	path = join(directory, entry->name);
-	f = path ? open_text(path, find->source) : NULL;
+	if (path)
+		try_path(find, path,
+		    entry->inode == find->known->known.id.inode);
 	free(path);
-	if (!f)
-		return true;
-	if (is_found(find, f))
-		find->found = f;
-	else
-		file_destroy(f);
 	return !find->found;
 }
 
@@ -356,17 +386,14 @@ find_file(struct listing *listing, const char *path, struct find *find)
 
 struct file *
 rotated_find_id(struct listing *listing, const char *path,
-    const struct file *known, struct ingest_source *source)
+    const struct file *known, struct ingest_source *source, bool *ret_is_hidden)
 {
 	struct find find = { .known = known, .source = source };
-	struct file *f = open_text(path, source);
 
-	if (f && is_same(f, known))
-		find.found = f;
-	else
-		file_destroy(f);
+	try_path(&find, path, false);
 	if (!find.found)
 		find_file(listing, path, &find);
+	*ret_is_hidden = find.is_hidden;
 	return find.found;
 }
 

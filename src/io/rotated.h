@@ -40,13 +40,16 @@ void rotated_visit(struct listing *listing, const char *path,
 /*
  * The file of this identity, whatever its name.
  *
- * known   has anchor at known->known.offset; where that is 0 the device must be
- *         the same, else it may have another number since a restart
+ * known          has anchor at known->known.offset; where that is 0 the device
+ *                must be the same, else it may have another number since a
+ *                restart
+ * ret_is_hidden  whether there is one that may be it and cannot be read now
  *
  * Returns it, opened and inflated, at offset 0; or NULL.
  */
 struct file *rotated_find_id(struct listing *listing, const char *path,
-    const struct file *known, struct ingest_source *source);
+    const struct file *known, struct ingest_source *source,
+    bool *ret_is_hidden);
 
 /*
  * The file of this identity at the path or under a rotation's name, where what

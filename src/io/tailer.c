@@ -41,6 +41,8 @@ struct source {
 	struct paths excludes;
 	struct source *first; /* of the same name: where files are counted */
 	size_t n_matches; /* of the last one */
+	char *unlisted; /* a directory, as it was told; NULL: none */
+	int unlisted_error;
 	uint64_t turn; /* the watch's, of the last look at the glob */
 	uint64_t signature; /* of the directories at the last look, or 0 */
 	size_t n_dirs;
@@ -172,7 +174,9 @@ look_match(struct source *s, char *path)
 		known = reader_find(s->tailer->reader,
 		    (struct follow_id){ st.st_dev, st.st_ino });
 		if (known && !place_source_of(known)->is_stale &&
-		    (known->file->fd >= 0 || is_unchanged(known->file, &st))) {
+		    (known->file->fd >= 0 ||
+			(!known->is_unseen &&
+			    is_unchanged(known->file, &st)))) {
 			known->generation = s->base.generation;
 			return false;
 		}
@@ -184,22 +188,110 @@ look_match(struct source *s, char *path)
 	return place_look(p);
 }
 
+/*
+ * Whether a directory is away, and with it what was in it: a mount that comes
+ * late has an empty directory of another file system in its place.
+ *
+ * device  of the file at path, or 0
+ */
+static bool
+is_away(const char *path, uint64_t device)
+{
+	char *directory = device ? paths_parent(path) : NULL;
+	struct stat st;
+	bool is_other = directory && !stat(directory, &st) &&
+	    st.st_dev != device;
+
+	free(directory);
+	return is_other || !paths_is_gone(path);
+}
+
+/*
+ * What a glob no longer matches, and has nothing left to read, is forgotten,
+ * here and below; not while its directory is away, but for the oldest.
+ */
+static void
+forget_places(struct source *s)
+{
+	struct places *places = &s->tailer->places;
+	struct place *p, *previous;
+	size_t n_away = 0;
+
+	for (p = TAILQ_LAST(&places->list, place_list); p; p = previous) {
+		previous = TAILQ_PREV(p, place_list, entry);
+		if (p->source != &s->base || p->current ||
+		    p->generation == s->base.generation || place_is_expected(p))
+			continue;
+		if (n_away < BOUNDS_AWAY && is_away(p->path, 0))
+			n_away++;
+		else
+			place_destroy(p);
+	}
+}
+
+static void
+forget_files(struct source *s)
+{
+	struct tailer *t = s->tailer;
+	struct reader_file *f, *previous;
+	size_t n_away = 0;
+
+	for (f = TAILQ_LAST(reader_files(t->reader), reader_list); f;
+	     f = previous) {
+		previous = TAILQ_PREV(f, reader_list, entry);
+		/* One look can miss a name that is being changed. */
+		if (f->source != &s->base.reader || f->place ||
+		    f->file->fd >= 0 || f->is_hidden ||
+		    f->generation + MISSED_LOOKS >= s->base.generation)
+			continue;
+		if (n_away < BOUNDS_AWAY &&
+		    is_away(f->file->path, f->file->known.id.device)) {
+			n_away++;
+			/* Looks that miss it count from when it is back. */
+			f->generation = s->base.generation;
+			continue;
+		}
+		t->has_let_go = true;
+		reader_forget(f);
+	}
+}
+
+/*
+ * directory  taken; NULL: all of them can be listed
+ */
+static void
+tell_unlisted(struct source *s, char *directory, int error)
+{
+	bool is_told = s->unlisted && directory &&
+	    !strcmp(s->unlisted, directory) && s->unlisted_error == error;
+
+	if (directory && !is_told)
+		reader_tell(&s->base.reader, EVENT_UNLISTED, directory, NULL,
+		    error);
+	free(s->unlisted);
+	s->unlisted = directory;
+	s->unlisted_error = error;
+}
+
 /* Takes in what a glob matches now.  Returns whether something has changed. */
 static bool
 look_glob(struct source *s)
 {
-	struct tailer *t = s->tailer;
-	struct reader_file *f, *next_file;
-	struct place *p, *next_place;
 	struct paths matches;
 	bool has_changed = false;
 	uint64_t signature = watch_glob(s);
+	char *unlisted;
 	size_t i;
+	int error;
 
 	if (signature && signature == s->signature)
 		return false;
-	if (paths_glob(s->argument, &matches))
+	if (paths_glob(s->argument, &matches, &unlisted, &error))
 		return false;
+	/* Only a permission leaves a trace in the directory when it comes. */
+	if (unlisted && error != -EACCES)
+		signature = 0;
+	tell_unlisted(s, unlisted, error);
 	if (!matches.n && (s->base.generation == 0 || s->n_matches > 0))
 		reader_tell(&s->base.reader, EVENT_NO_MATCH, s->argument, NULL,
 		    0);
@@ -210,24 +302,8 @@ look_glob(struct source *s)
 		has_changed |= look_match(s, matches.items[i]);
 	paths_release(&matches);
 
-	/* What no longer matches, and has nothing left to read, is forgotten. */
-	for (p = TAILQ_FIRST(&t->places.list); p; p = next_place) {
-		next_place = TAILQ_NEXT(p, entry);
-		if (p->source == &s->base && !p->current &&
-		    p->generation != s->base.generation &&
-		    !place_is_expected(p))
-			place_destroy(p);
-	}
-	for (f = TAILQ_FIRST(reader_files(t->reader)); f; f = next_file) {
-		next_file = TAILQ_NEXT(f, entry);
-		/* One look can miss a name that is being changed. */
-		if (f->source == &s->base.reader && !f->place &&
-		    f->file->fd < 0 &&
-		    f->generation + MISSED_LOOKS < s->base.generation) {
-			t->has_let_go = true;
-			reader_forget(f);
-		}
-	}
+	forget_places(s);
+	forget_files(s);
 	return has_changed;
 }
 
@@ -309,9 +385,11 @@ retry_came(uv_timer_t *timer)
 		is_needed |= p->state == PLACE_UNREADABLE || !p->n_dirs;
 	}
 	end_look(t, is_look);
-	if (!is_needed && !t->waits_until_ms)
+	if (!is_waiting(t) && !is_needed)
 		(void)uv_timer_stop(timer);
-	if (t->waits_until_ms && !reader_is_awaiting(t->reader))
+	/* What was waited for may have more than one turn can read. */
+	if (t->is_draining && !t->waits_until_ms &&
+	    !reader_is_awaiting(t->reader) && !reader_await(t->reader))
 		files_caught_up(t);
 }
 
@@ -468,6 +546,7 @@ source_destroy(struct source *s)
 	free(s->dirs);
 	paths_release(&s->excludes);
 	paths_release(&s->base.reader.formats);
+	free(s->unlisted);
 	free(s->argument);
 	free(s->name);
 	free(s);
@@ -784,6 +863,7 @@ tailer_commit(struct tailer *t, const struct ingest *ingest)
 	if (!t->has_committed) {
 		reader_start(t->reader);
 		t->waits_until_ms = reader_now_ms(t->reader) + BOUNDS_UNSEEN_MS;
+		(void)is_waiting(t); /* if so, until then */
 	}
 	t->has_committed = true;
 }

@@ -441,6 +441,31 @@ class ConfigPipe:
             yield let_go
 
 
+def can_inject():
+    """Whether strace can let system calls of the daemon fail or take long."""
+    return not SANITIZED and shutil.which("strace") and not subprocess.run(
+        ["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True
+    ).returncode
+
+
+@contextlib.contextmanager
+def slow_saves(daemon, folder, seconds):
+    """Each write to the log of the state file in this folder takes that long."""
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/null",
+         "-P", pathlib.Path(folder) / "accesslog_exporter.sqlite-wal",
+         "-p", str(daemon.pid), "-e", "trace=pwrite64",
+         "-e", f"inject=pwrite64:delay_enter={seconds}s"]
+    )
+    status = f"/proc/{daemon.pid}/status"
+    wait_for(lambda: f"TracerPid:\t{tracer.pid}" in open(status).read())
+    try:
+        yield
+    finally:
+        tracer.kill()
+        tracer.wait()
+
+
 class Lives:
     """One exporter after the other, with the same state."""
 

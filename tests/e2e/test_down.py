@@ -4,6 +4,7 @@ Each of these runs twice: it was stopped, or it was killed.  What a scrape has
 shown is saved by then, so that both must go on where that scrape was.
 """
 
+import errno
 import os
 import pathlib
 import shutil
@@ -499,6 +500,74 @@ def test_the_directory_is_moved_while_it_was_down(lives, make_log, logs):
     assert_counted(lives.begin(), log)
 
 
+def look_often(daemon):
+    """More often than a glob may miss a name before it is forgotten."""
+    for _ in range(8):
+        assert daemon.get("/metrics").status in (200, 503)
+
+
+@pytest.mark.parametrize("n_lives", [1, 2])
+@pytest.mark.parametrize(
+    "argument", ["site/access.log", "site/access.log*", "*/access.log*"]
+)
+def test_the_directory_is_away_at_the_start(lives, make_log, logs, argument, n_lives):
+    """As where it is renamed, or mounted late: what was read of it is known."""
+    folder, elsewhere = logs / "site", logs / ".away"
+    folder.mkdir()
+    glob = logs / argument
+    log = make_log(folder / "access.log", source=glob)
+    lives.begin(glob)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    if "*" in argument:
+        shutil.copyfile(log.path, folder / "access.log.1")
+        assert_counted(lives.daemon, log)
+    for _ in range(n_lives):
+        lives.end()
+        if folder.exists():
+            os.rename(folder, elsewhere)
+        lives.daemon = support.Exporter(
+            f"--state.dir={lives.state}", glob, settled=False
+        )
+        look_often(lives.daemon)
+    os.rename(elsewhere, folder)
+    log.write(10)
+    lives.settle()
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
+
+
+@mounts
+@pytest.mark.parametrize("argument", ["access.log", "access.log*"])
+def test_the_directory_is_mounted_after_the_start(lives, make_log, logs, argument):
+    """Until then an empty one of another file system is in its place."""
+    folder = logs / "site"
+    folder.mkdir()
+    glob = folder / argument
+    log = make_log(folder / "access.log", source=glob)
+    lives.begin(glob)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    if "*" in argument:
+        shutil.copyfile(log.path, folder / "access.log.1")
+        assert_counted(lives.daemon, log)
+    lives.end()
+    lives.daemon = support.Exporter(
+        f"--state.dir={lives.state}", glob, settled=False,
+        wrapper=in_mounts(f"mount -t tmpfs none {folder}"),
+    )
+    look_often(lives.daemon)
+    subprocess.run(
+        ["nsenter", f"--target={lives.daemon.pid}", "--user", "--mount",
+         "--preserve-credentials", "umount", folder],
+        check=True,
+    )
+    log.write(10)
+    lives.settle()
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
+
+
 def test_a_symbolic_link_points_elsewhere_after_the_restart(lives, make_log, logs):
     link = logs / "current"
     one = make_log(logs / "one.log", source=link)
@@ -544,43 +613,49 @@ def test_one_file_bind_mounted_under_two_names_is_counted_once(logs, exporter, l
     assert metrics.by("status", "accesslog_requests_total") == dict(log.requests)
 
 
-STALE = """
+FAILING = """
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-static int stale(int fd)
+static int fails(int fd)
 {
 	struct stat a, b;
-	return !fstat(fd, &a) && !stat(getenv("STALE"), &b) && a.st_ino == b.st_ino;
+	return !fstat(fd, &a) && !stat(getenv("FAILING"), &b) && a.st_ino == b.st_ino;
 }
 #define READ(name, type) \\
 ssize_t name(int fd, void *to, size_t n, type at) \\
 { \\
 	ssize_t (*real)(int, void *, size_t, type) = dlsym(RTLD_NEXT, #name); \\
-	if (!stale(fd)) return real(fd, to, n, at); \\
-	errno = ESTALE; \\
+	if (!fails(fd)) return real(fd, to, n, at); \\
+	errno = atoi(getenv("ERROR")); \\
 	return -1; \\
 }
 READ(pread, off_t)
 READ(pread64, off64_t)
 """
 
+preloads = pytest.mark.skipif(
+    support.SANITIZED or not shutil.which("cc"),
+    reason="no compiler here, or a run-time library that wants to be first",
+)
 
-@pytest.mark.skipif(support.SANITIZED, reason="its run-time library wants to be first")
-@pytest.mark.skipif(not shutil.which("cc"), reason="no compiler here")
+
+def failing(logs, mark, error):
+    """While mark is a link to a file, reading that file fails."""
+    source, library = logs / "failing.c", logs / "failing.so"
+    source.write_text(FAILING)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return ["env", f"LD_PRELOAD={library}", f"FAILING={mark}", f"ERROR={error}"]
+
+
+@preloads
 def test_a_stale_handle_as_nfs_gives_one(logs, log, exporter):
     """The file was removed on the server: what is there now is followed."""
-    source = logs / "stale.c"
-    source.write_text(STALE)
-    library = logs / "stale.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     mark = logs / "stale"
-    daemon = exporter(
-        log.path, wrapper=["env", f"LD_PRELOAD={library}", f"STALE={mark}"]
-    )
+    daemon = exporter(log.path, wrapper=failing(logs, mark, errno.ESTALE))
     log.write(10)
     assert_counted(daemon, log)
     old = log.rename(".away")
@@ -589,6 +664,74 @@ def test_a_stale_handle_as_nfs_gives_one(logs, log, exporter):
     for _ in range(2):
         log.open().write(10)
         assert_counted(daemon, log)
+
+
+@preloads
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["in place", "renamed"])
+@pytest.mark.parametrize("argument", ["access.log", "*.log", "access.log*"])
+def test_a_log_that_cannot_be_read_at_the_start(lives, make_log, logs, argument, is_renamed):
+    """It is no other file for that: it is read on when it can be read."""
+    glob = logs / argument
+    log = make_log(logs / "access.log", source=glob)
+    lives.begin(glob)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    lives.end()
+    log.write(50)
+    mark = logs / "failing"
+    if is_renamed:
+        os.link(log.rename(), mark)
+        log.open().write(5)
+    else:
+        os.link(log.path, mark)
+    lives.daemon = support.Exporter(
+        f"--state.dir={lives.state}", glob, settled=False,
+        wrapper=failing(logs, mark, errno.EIO),
+    )
+    look_often(lives.daemon)
+    mark.unlink()
+    wait_for(
+        lambda: lives.settle().value("accesslog_requests_total", status="200")
+        >= log.requests["200"],
+        what="the log to be read on",
+    )
+    log.write(5)
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("is_renamed", [False, True], ids=["in place", "renamed"])
+@pytest.mark.parametrize("argument", ["access.log", "*.log", "access.log*"])
+def test_a_log_that_may_not_be_read_at_the_start(lives, make_log, logs, argument, is_renamed):
+    """As another user than root; then the mode is mended."""
+    nobody = {"wrapper": ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]}
+    logs.chmod(0o777)
+    glob = logs / argument
+    log = make_log(logs / "access.log", source=glob)
+    lives.begin(glob, **nobody)
+    log.write(100)
+    assert_counted(lives.daemon, log)
+    lives.end()
+    log.write(50)
+    path = log.path
+    if is_renamed:
+        path = log.rename()
+        log.open().write(5)
+    os.chmod(path, 0)
+    lives.daemon = support.Exporter(
+        f"--state.dir={lives.state}", glob, settled=False, **nobody
+    )
+    look_often(lives.daemon)
+    os.chmod(path, 0o644)
+    wait_for(
+        lambda: lives.settle().value("accesslog_requests_total", status="200")
+        >= log.requests["200"],
+        what="the log to be read on",
+    )
+    log.write(5)
+    for _ in range(5):
+        assert_counted(lives.daemon, log)
 
 
 # 42. Names that a glob matches.

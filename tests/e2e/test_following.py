@@ -233,6 +233,22 @@ def test_renamed_away_and_back(daemon, log):
     assert_counted(daemon, log)
 
 
+def test_its_directory_is_renamed_away_and_back(exporter, make_log, logs):
+    """What was written since the last look is in the scrape that finds it again."""
+    folder = logs / "site"
+    folder.mkdir()
+    log = make_log(folder / "access.log")
+    daemon = exporter(log.path)
+    for _ in range(30):
+        log.write(5)
+        assert_counted(daemon, log)
+        os.rename(folder, logs / "away")
+        daemon.scrape()
+        os.rename(logs / "away", folder)
+        log.write(5)
+        assert_counted(daemon, log)
+
+
 def test_two_rotations_between_two_looks(daemon, log):
     """The file in the middle was never open: it stands beside, and is found."""
     log.write(10)

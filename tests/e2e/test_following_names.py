@@ -60,6 +60,67 @@ def test_a_glob_over_directories(exporter, make_log, logs, how):
     assert_counted(daemon, one, two)
 
 
+def test_a_globs_directory_is_away_for_a_while(exporter, make_log, logs):
+    """A copy that was left alone comes back with it, and is no news."""
+    folder = logs / "site"
+    folder.mkdir()
+    glob = logs / "*" / "access.log*"
+    log = make_log(folder / "access.log", source=glob)
+    daemon = exporter(glob)
+    log.write(100)
+    assert_counted(daemon, log)
+    shutil.copyfile(log.path, folder / "access.log.1")
+    assert_counted(daemon, log)
+    os.rename(folder, logs / ".away")
+    # Cut twice, nothing is left by which the copy would be recognised.
+    for _ in range(2):
+        log.truncate().write(60)
+        for _ in range(4):
+            assert_counted(daemon, log)
+    os.rename(logs / ".away", folder)
+    log.write(10)
+    for _ in range(5):
+        assert_counted(daemon, log)
+
+
+@pytest.mark.parametrize("mode", [0, 0o111])
+@pytest.mark.parametrize("closed", ["its own", "the one above"])
+def test_a_globs_directory_may_not_be_listed_for_a_while(
+    exporter, make_log, logs, closed, mode
+):
+    """As another user than root: it is told, and what comes to be seen is read."""
+    folder = logs / "all" / "site"
+    folder.mkdir(parents=True)
+    glob = logs / ("all/site/*.log" if closed == "its own" else "all/*/*.log")
+    log = make_log(folder / "access.log", source=glob)
+    os.chmod(log.path, 0o644)
+    log.write(5)
+    shut = folder if closed == "its own" else folder.parent
+    shut.chmod(mode)
+    user = {"user": "nobody", "group": "nogroup", "extra_groups": []}
+    daemon = exporter(glob, **(user if os.geteuid() == 0 else {}))
+
+    def told():
+        return daemon.logged("the directory cannot be listed; trying again")
+
+    try:
+        for n_told in (1, 2):
+            wait_for(told, what="a line for the operator")
+            for _ in range(3):
+                daemon.scrape()
+            shut.chmod(0o755)
+            wait_for(lambda: daemon.has_open(log.path), what="the directory to be listed")
+            log.write(5)
+            assert_counted(daemon, log)
+            assert [e["path"] for e in told()] == [str(shut)] * n_told
+            shut.chmod(mode)
+            wait_for(lambda: len(told()) == n_told + 1, what="a line at the next time")
+            log.write(5)
+    finally:
+        shut.chmod(0o755)
+    assert_counted(daemon, log)
+
+
 def test_a_glob_that_matches_nothing_yet_is_no_error(exporter, logs):
     daemon = exporter(logs / "*.log")
     assert daemon.scrape().by("state", "accesslog_exporter_files").get("following", 0) == 0

@@ -285,6 +285,54 @@ def test_a_link_back_to_a_file_that_was_let_go_reads_on_where_it_was(outcome):
     assert_counted(None, one, two, metrics=last[2])
 
 
+def comes_back_while_its_end_is_saved():
+    """It is at its path again before the save is over that says it is let go."""
+    if not support.can_inject():
+        return None
+    with tempfile.TemporaryDirectory(prefix="accesslog-e2e-back-") as folder:
+        state = pathlib.Path(folder) / "state"
+        log = support.Log(pathlib.Path(folder) / "access.log")
+        with following(f"--state.dir={state}", log.path) as daemon:
+            log.write(10)
+            assert_counted(daemon, log)
+            away = log.rename(".away")
+            assert_counted(daemon, log)
+            assert daemon.has_open(away)
+            window(HOLD_SECONDS / 2)  # what there is to be saved is, by then
+
+            def held_up():
+                """The threads that a tracer has stopped."""
+                tasks = pathlib.Path(f"/proc/{daemon.pid}/task").iterdir()
+                return {
+                    int(task.name) for task in tasks
+                    if (task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "t"
+                } - {daemon.pid}
+
+            with support.slow_saves(daemon, state, 3):
+                wait_for(
+                    lambda: held_up() and not window(0.2) and held_up(),
+                    HOLD_SECONDS, "the save",
+                )
+                os.rename(away, log.path)
+                wait_for(
+                    lambda: len(daemon.logged("following")) == 2,
+                    what="it to be found again",
+                )
+                wait_for(lambda: not held_up(), 30, "the end of the save")
+            log.write(10)
+            assert_counted(daemon, log)
+            log.write(10)
+            assert_counted(daemon, log)
+        log.close()
+    return log.number
+
+
+@pytest.mark.skipif(not support.can_inject(), reason="strace cannot do it here")
+@pytest.mark.background.with_args(comes_back_while_its_end_is_saved)
+def test_a_file_that_comes_back_while_its_end_is_saved_is_followed(outcome):
+    assert outcome == 30
+
+
 def idle_clients():
     """One that says nothing, and one that never ends what it says."""
     with tempfile.TemporaryDirectory(prefix="accesslog-e2e-idle-") as folder:

@@ -222,6 +222,58 @@ def test_a_copy_that_becomes_the_log_is_followed(exporter, make_log, logs, n_lin
     assert metrics.value("accesslog_exporter_files", state="following") == 1
 
 
+@pytest.mark.parametrize("n_seen", [0, 1, 2])
+@pytest.mark.parametrize("n_alike", [1, 2])
+@pytest.mark.parametrize("beside", ["a log", "a copy of one that was cut"])
+def test_a_log_that_begins_like_a_short_one_is_another(
+    exporter, make_log, logs, beside, n_alike, n_seen
+):
+    """One probe asks both sites in the same seconds; then they go their ways."""
+    glob = logs / "*.log*"
+    short = make_log(logs / "a.log", source=glob)
+    daemon = exporter(glob)
+    short.write(n_alike)
+    assert_counted(daemon, short)
+    if beside != "a log":
+        shutil.copyfile(short.path, logs / "a.log.1")
+        short.truncate()
+        assert_counted(daemon, short)
+        short.write(1)
+        assert_counted(daemon, short)
+    other = make_log(logs / "b.log", source=glob)
+    other.site = short.site
+    for _ in range(n_seen):
+        other.write(1)
+        daemon.scrape()
+    other.write(5)
+    for _ in range(2):
+        assert_counted(daemon, short, other)
+        other.write(50)
+    assert_counted(daemon, short, other)
+
+
+def test_a_short_copy_becomes_the_log_and_is_written_to_at_once(exporter, make_log, logs):
+    """Its beginning was counted before it was cut off."""
+    glob = logs / "access.log*"
+    log = make_log(logs / "access.log", source=glob)
+    daemon = exporter(glob)
+    log.write(10)
+    assert_counted(daemon, log)
+    text = log.path.read_bytes()
+    log.truncate()
+    log.write(1)
+    assert_counted(daemon, log)
+    copy = logs / "access.log.new"
+    copy.write_bytes(text)
+    assert_counted(daemon, log)
+    daemon.pause()
+    os.rename(copy, log.path)
+    log.open().write(5)
+    daemon.resume()
+    for _ in range(2):
+        assert_counted(daemon, log)
+
+
 def test_a_new_empty_file_is_not_called_a_copy(exporter, make_log, logs):
     """Nothing is all that it has in common with another file."""
     glob = logs / "*.log"

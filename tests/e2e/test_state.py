@@ -20,7 +20,7 @@ import time
 import pytest
 
 import support
-from support import assert_counted, wait_for
+from support import assert_counted, slow_saves, wait_for
 
 FILE = "accesslog_exporter.sqlite"
 UNSAVED = "the state cannot be saved; trying again, and going on without"
@@ -831,14 +831,8 @@ def test_a_directory_whose_parent_is_missing_ends_the_start(serve, log, logs, ho
     assert_counted(serve(f"--state.dir={elsewhere}", log.path), log)
 
 
-def can_inject():
-    return shutil.which("strace") and not subprocess.run(
-        ["strace", "-qq", "-o", "/dev/null", "true"], capture_output=True
-    ).returncode
-
-
 injects = pytest.mark.skipif(
-    support.SANITIZED or not can_inject(), reason="strace cannot do it here"
+    not support.can_inject(), reason="strace cannot do it here"
 )
 
 
@@ -880,23 +874,6 @@ def test_a_state_that_cannot_be_read_now_is_kept(serve, log, folder, fault, reas
     assert_counted(daemon, log)
     daemon.stop()
     assert not asides(folder)
-
-
-@contextlib.contextmanager
-def slow_saves(daemon, folder, seconds):
-    """Each write to the file's log takes that long."""
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-qq", "-o", "/dev/null", "-P", folder / (FILE + "-wal"),
-         "-p", str(daemon.pid), "-e", "trace=pwrite64",
-         "-e", f"inject=pwrite64:delay_enter={seconds}s"]
-    )
-    status = f"/proc/{daemon.pid}/status"
-    wait_for(lambda: f"TracerPid:\t{tracer.pid}" in open(status).read())
-    try:
-        yield
-    finally:
-        tracer.kill()
-        tracer.wait()
 
 
 @injects

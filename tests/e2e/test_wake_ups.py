@@ -1,6 +1,7 @@
 """Idle logs cost no wake-up; busy ones a handful a second at any rate."""
 
 import os
+import shutil
 import time
 
 import pytest
@@ -124,6 +125,22 @@ def test_busy_directories_of_a_glob_cost_no_more_than_their_lines(exporter, make
 def test_busy_and_then_idle_again(exporter, log):
     daemon = exporter(log.path)
     for due in support.paced(2000, 2):
+        log.write(due)
+    daemon.come_to_rest()
+    stays(daemon.wake_ups, 2)
+    assert_counted(daemon, log)
+
+
+def test_a_copy_that_is_left_alone_keeps_nobody_awake(exporter, make_log, logs):
+    """It is no news at each look: then the busy directory would never be idle."""
+    glob = logs / "access.log*"
+    log = make_log(logs / "access.log", source=glob)
+    daemon = exporter(glob)
+    log.write(100)
+    assert_counted(daemon, log)
+    shutil.copyfile(log.path, logs / "access.log.1")
+    assert_counted(daemon, log)
+    for due in support.paced(200, 2):
         log.write(due)
     daemon.come_to_rest()
     stays(daemon.wake_ups, 2)
