@@ -1,10 +1,12 @@
 #include "app/cmd_check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "accesslog/config.h"
 #include "accesslog/endpoint.h"
@@ -71,6 +73,18 @@ check_formats(const char *path, const struct config *c)
 	return result;
 }
 
+/* Returns whether it can be read; errno says why not. */
+static bool
+can_open(const char *file)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return true;
+}
+
 /* What a source has of files right now, those of one path of it. */
 static int
 list_path(const struct config_source *s, const char *path,
@@ -81,6 +95,8 @@ list_path(const struct config_source *s, const char *path,
 	struct config_error why;
 	struct endpoint endpoint;
 	bool is_there = !stat(path, &st);
+	char *unlisted = NULL; /* a directory */
+	int why_unlisted = 0;
 	size_t i;
 	int error;
 
@@ -92,9 +108,13 @@ list_path(const struct config_source *s, const char *path,
 	if (is_there || !paths_is_glob(path))
 		error = paths_add(&found, path);
 	else
-		error = paths_glob(path, &found, NULL, NULL);
-	if (!error && !found.n)
+		error = paths_glob(path, &found, &unlisted, &why_unlisted);
+	if (unlisted)
+		(void)printf("  %s: %s: %s\n", path, unlisted,
+		    strerror(-why_unlisted));
+	else if (!error && !found.n)
 		(void)printf("  %s: nothing yet\n", path);
+	free(unlisted);
 	for (i = 0; i < found.n && !error; i++) {
 		const char *file = found.items[i];
 		size_t n = followed->n;
@@ -114,8 +134,10 @@ list_path(const struct config_source *s, const char *path,
 			(void)printf("  %s: receives\n", file);
 		else if (!S_ISREG(st.st_mode))
 			(void)printf("  %s: not a regular file\n", file);
-		else
+		else if (can_open(file))
 			(void)printf("  %s\n", file);
+		else
+			(void)printf("  %s: %s\n", file, strerror(errno));
 	}
 	paths_release(&found);
 	return error;

@@ -113,8 +113,8 @@ events_log(void *arg, const struct event *event)
 		if (event->path && is_directory(event->path)) {
 			buf_clear(&text);
 			buf_add_format(&text,
-			    "it is a directory; write '%s%s*.log'", event->path,
-			    has_slash(event->path) ? "" : "/");
+			    "it is a directory; write '%s%s*access.log'",
+			    event->path, has_slash(event->path) ? "" : "/");
 		}
 		buf_add_char(&text, '\0');
 		error = buf_status(&text) ? "it is not a regular file"

@@ -154,7 +154,7 @@ has_room(void)
 {
 	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	return !drops || poll(&out, 1, n_dropped ? 0 : PATIENCE_MS) != 0;
+	return !drops || poll(&out, 1, n_dropped ? 0 : PATIENCE_MS) > 0;
 }
 
 /* Returns how much of bytes was written. */

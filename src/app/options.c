@@ -132,7 +132,8 @@ is_everywhere(const char *address)
 {
 	const char *plain = plain_address(address);
 
-	return !strchr(plain, ':') || !strncmp(plain, "[::]:", 5);
+	return !strchr(plain, ':') || !strncmp(plain, "[::]:", 5) ||
+	    !strncmp(plain, "0.0.0.0:", 8);
 }
 
 /* One everywhere leaves its port to no other; 0 is another port each time. */

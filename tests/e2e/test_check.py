@@ -1,5 +1,6 @@
 """`check`: is a configuration right, and what would it follow right now?"""
 
+import os
 import re
 
 import pytest
@@ -104,6 +105,24 @@ def test_it_says_what_each_source_would_follow(config, tmp_path):
             f"  {tmp_path}/[x]?.log",
             f"  {tmp_path}/later.log: not there yet",
         ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_it_says_what_it_could_not_read(logs):
+    (logs / "a.log").touch(mode=0o600)
+    (logs / "adm").mkdir(mode=0o750)
+    (logs / "adm" / "a.log").touch()
+    path = logs / "accesslog.yml"
+    path.write_text(f"sources:\n- name: all\n  paths: ['{logs}/a*.log', '{logs}/adm/*.log']\n")
+    result = support.run(
+        "check", path, wrapper=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.decode().splitlines() == [
+        "all:",
+        f"  {logs}/a.log: Permission denied",
+        f"  {logs}/adm/*.log: {logs}/adm: Permission denied",
+    ]
 
 
 def test_it_reads_standard_input():

@@ -168,7 +168,8 @@ def test_an_address_that_is_given_twice_is_refused(one, two, logs):
 
 @pytest.mark.parametrize(
     "one,two",
-    [(":9", "127.0.0.1:9"), ("127.0.0.1:9", "9"), ("[::1]:9", "*:9"), ("[::]:9", "localhost:9")],
+    [(":9", "127.0.0.1:9"), ("127.0.0.1:9", "9"), ("[::1]:9", "*:9"), ("[::]:9", "localhost:9"),
+     ("0.0.0.0:9", "127.0.0.1:9")],
 )
 def test_an_address_within_another_is_refused(one, two, logs):
     text = refusal(
@@ -258,7 +259,7 @@ def test_a_directory_is_called_one_with_what_to_write(exporter, logs, slash):
     (logs / "d").mkdir()
     daemon = exporter(f"{logs}/d{slash}")
     (entry,) = daemon.logged("the file cannot be read; trying again")
-    assert entry["error"] == f"it is a directory; write '{logs}/d/*.log'"
+    assert entry["error"] == f"it is a directory; write '{logs}/d/*access.log'"
 
 
 def test_scan_to_a_full_disk_ends_with_1(logs):
