@@ -575,7 +575,39 @@ shape_at(const struct format_columns *c, size_t i)
 	return c->pieces[i].rank ? shape_of(text_of(c, i)) : WORD;
 }
 
-/* In columns between other bytes than spaces the last one too ends there. */
+/* Values that may hold what separates the columns. */
+static bool
+is_text(const struct place *p)
+{
+	switch (p->shape) {
+	case TEXT:
+	case URI:
+	case ARGS:
+		return true;
+	case WORD:
+		return str_starts_with(p->name, STR("http_"));
+	case USER:
+	case ADDRESS:
+	case HOST:
+	case LIST:
+	case STATUS:
+	case COUNT:
+	case SECONDS:
+	case SECONDS_LIST:
+	case TIME_LOCAL:
+	case SCHEME:
+	case IS_ARGS:
+	case FLAG:
+	case PORT:
+		break;
+	}
+	return false;
+}
+
+/*
+ * In columns between other bytes than spaces the last one too ends there, if it
+ * is not one that may hold them.
+ */
 static char
 last_end(const struct format_columns *c, size_t i)
 {
@@ -602,7 +634,8 @@ place_of(const struct format_columns *c, size_t i, bool in_quotes)
 	    str_equal(text_of(c, i - 1), STR(" ")) &&
 	    c->pieces[i - 2].is_field && shape_at(c, i - 2) == TEXT;
 
-	p.end = p.is_last ? last_end(c, i) : ' ';
+	p.end = p.is_last && !is_text(&p) && p.shape != USER ? last_end(c, i)
+							     : ' ';
 	if (p.is_last)
 		return p;
 	p.is_before_field = c->pieces[i + 1].is_field;
@@ -724,35 +757,6 @@ add_text_before(struct buf *out, const struct place *p, struct str next)
 	add_escaped(out, p->end);
 	buf_add(out, next);
 	buf_add_text(out, ")|");
-}
-
-/* Values that may hold what separates the columns. */
-static bool
-is_text(const struct place *p)
-{
-	switch (p->shape) {
-	case TEXT:
-	case URI:
-	case ARGS:
-		return true;
-	case WORD:
-		return str_starts_with(p->name, STR("http_"));
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case STATUS:
-	case COUNT:
-	case SECONDS:
-	case SECONDS_LIST:
-	case TIME_LOCAL:
-	case SCHEME:
-	case IS_ARGS:
-	case FLAG:
-	case PORT:
-		break;
-	}
-	return false;
 }
 
 /*

@@ -178,7 +178,7 @@ a_text_may_hold_its_delimiter_before_a_number(void **state)
 	/* Where nothing is known of them, the first one ends it. */
 	formats_check("$status;$http_user_agent;$request_id", "200;a;b;c",
 	    "status=200; http_user_agent=a; request_id=b");
-	/* The last column ends there as well. */
+	/* The last column, if it is no text, ends there as well. */
 	formats_check("$status;$body_bytes_sent", "200;5;x y",
 	    "status=200; body_bytes_sent=5");
 	formats_check("$status|$request_time", "200|0.5|x y",
@@ -194,6 +194,37 @@ a_text_may_hold_its_delimiter_before_a_number(void **state)
 	    "status=200; http_user_agent=a; request_time error");
 	formats_check("$request;$status;$body_bytes_sent", "GET /;x;5",
 	    "unparsed");
+}
+
+/* Nothing comes after it: what separates the columns is its own there. */
+static void
+a_text_that_is_the_last_keeps_the_separator(void **state)
+{
+	static const char delimiters[] = { ';', ',', '|', '\t' };
+	static const char *const names[] = { "request_uri", "uri", "args",
+		"http_referer", "http_user_agent", "request", "remote_user" };
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < sizeof(delimiters); i++) {
+		for (j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+			char d = delimiters[i];
+			char format[100], line[100], fields[100];
+
+			(void)snprintf(format, sizeof(format), "$status%c$%s",
+			    d, names[j]);
+			(void)snprintf(line, sizeof(line), "200%c/a%cb=1?x%cz",
+			    d, d, d);
+			(void)snprintf(fields, sizeof(fields),
+			    "status=200; %s=/a%cb=1?x%cz", names[j], d, d);
+			formats_check(format, line, fields);
+		}
+	}
+	formats_check(
+	    "nginx:$remote_addr;$status;$body_bytes_sent;$request_uri",
+	    "1.2.3.4;200;5;/a;jsessionid=1?x=y;z",
+	    "remote_addr=1.2.3.4; status=200; body_bytes_sent=5; "
+	    "request_uri=/a;jsessionid=1?x=y;z");
 }
 
 /* A path with spaces is between the method and the protocol. */
@@ -356,6 +387,7 @@ main(void)
 		cmocka_unit_test(delimiters_of_all_kinds_end_a_value),
 		cmocka_unit_test(a_port_may_be_missing),
 		cmocka_unit_test(a_text_may_hold_its_delimiter_before_a_number),
+		cmocka_unit_test(a_text_that_is_the_last_keeps_the_separator),
 		cmocka_unit_test(a_path_may_hold_spaces_before_its_protocol),
 		cmocka_unit_test(parts_of_a_quoted_request_are_fields),
 		cmocka_unit_test(upstream_lists_are_one_value),
