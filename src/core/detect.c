@@ -100,8 +100,8 @@ digits_end(struct str text, size_t i)
 }
 
 /*
- * Whether the next column is a number, with a fraction or without, or "-": an
- * address or an identifier that begins with digits is none.
+ * Whether the next column is a number, with a fraction or without: an address
+ * or an identifier that begins with digits is none, and "-" of a header may be.
  */
 static bool
 is_number_next(struct str rest)
@@ -110,8 +110,6 @@ is_number_next(struct str rest)
 
 	if (!rest.len || rest.data[0] != ' ')
 		return false;
-	if (rest.len > 1 && rest.data[1] == '-')
-		return rest.len == 2 || rest.data[2] == ' ';
 	i = digits_end(rest, 1);
 	if (i == 1)
 		return false;
