@@ -247,6 +247,49 @@ a_path_may_hold_spaces_before_its_protocol(void **state)
 	    "request_method=GET; request_uri=/; server_protocol=-; status=400");
 }
 
+/* Of a bad request: what a client wrote further on is not its protocol. */
+static void
+a_protocol_may_be_missing(void **state)
+{
+	(void)state;
+	formats_check("nginx:$remote_addr $request_uri $server_protocol "
+		      "$status $body_bytes_sent \"$http_user_agent\"",
+	    "10.0.0.1 /x  400 5 \"a HTTP/1.1 200 7 b\"",
+	    "remote_addr=10.0.0.1; request_uri=/x; server_protocol=; "
+	    "status=400; body_bytes_sent=5; "
+	    "http_user_agent=a HTTP/1.1 200 7 b");
+	formats_check("nginx:$remote_addr $request_uri $server_protocol "
+		      "$status $body_bytes_sent \"$http_user_agent\"",
+	    "10.0.0.1 /x - 400 5 \"a HTTP/1.1 200 7 b\"",
+	    "remote_addr=10.0.0.1; request_uri=/x; server_protocol=-; "
+	    "status=400; body_bytes_sent=5; "
+	    "http_user_agent=a HTTP/1.1 200 7 b");
+	formats_check("nginx:$remote_addr;$request_uri;$server_protocol;"
+		      "$status;$http_user_agent",
+	    "1.2.3.4;/x;;400;evil;HTTP/1.1;200;x",
+	    "remote_addr=1.2.3.4; request_uri=/x; server_protocol=; "
+	    "status=400; http_user_agent=evil;HTTP/1.1;200;x");
+	formats_check("$status $request_uri $server_protocol "
+		      "\"$http_user_agent\"",
+	    "400 /x - \"a HTTP/1.1 \\x22b\"",
+	    "status=400; request_uri=/x; server_protocol=-; "
+	    "http_user_agent=a HTTP/1.1 \\x22b");
+	formats_check("$request;$status;$server_protocol;$http_user_agent",
+	    "-;400;;a;200;HTTP/1.1;b",
+	    "request=-; status=400; server_protocol=; "
+	    "http_user_agent=a;200;HTTP/1.1;b");
+	/* Spaces and dashes of a path before a protocol are the path's. */
+	formats_check("$request_method $request_uri $server_protocol $status",
+	    "GET /a - b  c HTTP/1.1 200",
+	    "request_method=GET; request_uri=/a - b  c; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("\"$request_method $request_uri $server_protocol\" "
+		      "$status",
+	    "\"GET /a - b  c HTTP/1.1\" 200",
+	    "request_method=GET; request_uri=/a - b  c; "
+	    "server_protocol=HTTP/1.1; status=200");
+}
+
 static void
 parts_of_a_quoted_request_are_fields(void **state)
 {
@@ -389,6 +432,7 @@ main(void)
 		cmocka_unit_test(a_text_may_hold_its_delimiter_before_a_number),
 		cmocka_unit_test(a_text_that_is_the_last_keeps_the_separator),
 		cmocka_unit_test(a_path_may_hold_spaces_before_its_protocol),
+		cmocka_unit_test(a_protocol_may_be_missing),
 		cmocka_unit_test(parts_of_a_quoted_request_are_fields),
 		cmocka_unit_test(upstream_lists_are_one_value),
 		cmocka_unit_test(escaped_values_are_kept_as_they_are),
