@@ -91,6 +91,38 @@ detect_destroy(struct detect *d)
 	free(d);
 }
 
+static size_t
+digits_end(struct str text, size_t i)
+{
+	while (i < text.len && text.data[i] >= '0' && text.data[i] <= '9')
+		i++;
+	return i;
+}
+
+/*
+ * Whether the next column is a number, with a fraction or without: an address
+ * or an identifier that begins with digits is none, and "-" of a header may be.
+ */
+static bool
+is_number_next(struct str rest)
+{
+	size_t i, end;
+
+	if (!rest.len || rest.data[0] != ' ')
+		return false;
+	i = digits_end(rest, 1);
+	if (i == 1)
+		return false;
+	if (i < rest.len && rest.data[i] == '.') {
+		end = digits_end(rest, i + 1);
+		if (end == i + 1)
+			return false;
+		i = end;
+	}
+	/* nginx' lists of times: "0.001, 0.002" */
+	return i == rest.len || rest.data[i] == ' ' || rest.data[i] == ',';
+}
+
 /*
  * Whether a number is a time by its place alone, and could be bytes as well:
  * an integer where seconds have a fraction, or where the format ends and
@@ -111,10 +143,7 @@ is_time_doubtful(const struct candidate *c, const struct entry *e,
 	if (!c->has_time_unit)
 		return true;
 	rest = str_after(line, (size_t)(time.data + time.len - line.data));
-	return c->time_slot + 1 == c->n_fields && rest.len > 1 &&
-	    rest.data[0] == ' ' &&
-	    (rest.data[1] == '-' ||
-		(rest.data[1] >= '0' && rest.data[1] <= '9'));
+	return c->time_slot + 1 == c->n_fields && is_number_next(rest);
 }
 
 static void

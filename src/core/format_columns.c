@@ -575,7 +575,39 @@ shape_at(const struct format_columns *c, size_t i)
 	return c->pieces[i].rank ? shape_of(text_of(c, i)) : WORD;
 }
 
-/* In columns between other bytes than spaces the last one too ends there. */
+/* Values that may hold what separates the columns. */
+static bool
+is_text(const struct place *p)
+{
+	switch (p->shape) {
+	case TEXT:
+	case URI:
+	case ARGS:
+		return true;
+	case WORD:
+		return str_starts_with(p->name, STR("http_"));
+	case USER:
+	case ADDRESS:
+	case HOST:
+	case LIST:
+	case STATUS:
+	case COUNT:
+	case SECONDS:
+	case SECONDS_LIST:
+	case TIME_LOCAL:
+	case SCHEME:
+	case IS_ARGS:
+	case FLAG:
+	case PORT:
+		break;
+	}
+	return false;
+}
+
+/*
+ * In columns between other bytes than spaces the last one too ends there, if it
+ * is not one that may hold them.
+ */
 static char
 last_end(const struct format_columns *c, size_t i)
 {
@@ -602,7 +634,8 @@ place_of(const struct format_columns *c, size_t i, bool in_quotes)
 	    str_equal(text_of(c, i - 1), STR(" ")) &&
 	    c->pieces[i - 2].is_field && shape_at(c, i - 2) == TEXT;
 
-	p.end = p.is_last ? last_end(c, i) : ' ';
+	p.end = p.is_last && !is_text(&p) && p.shape != USER ? last_end(c, i)
+							     : ' ';
 	if (p.is_last)
 		return p;
 	p.is_before_field = c->pieces[i + 1].is_field;
@@ -637,7 +670,7 @@ add_look(struct buf *out, const struct format_columns *c, size_t i)
 	case WORD:
 		if (!str_equal(text_of(c, i), STR("server_protocol")))
 			return false;
-		buf_add_text(out, "HTTP/[0-9.]++");
+		buf_add_text(out, "(?:HTTP/[0-9.]++|-|)");
 		return true;
 	case TEXT:
 	case USER:
@@ -658,39 +691,59 @@ add_look(struct buf *out, const struct format_columns *c, size_t i)
 }
 
 /*
+ * Adds the literal piece i from its byte k on and the look of the variable
+ * after it, up to where that ends.  Returns whether there is such a look.
+ */
+static bool
+add_column_look(struct buf *out, const struct format_columns *c, size_t i,
+    size_t k)
+{
+	size_t len = out->len;
+	struct str literal, next;
+
+	if (i + 1 >= c->n_pieces || c->pieces[i].is_field ||
+	    !c->pieces[i + 1].is_field ||
+	    (i + 2 < c->n_pieces && c->pieces[i + 2].is_field))
+		return false;
+	literal = text_of(c, i);
+	next = i + 2 < c->n_pieces ? text_of(c, i + 2) : literal;
+	for (; k < literal.len; k++)
+		add_escaped(out, literal.data[k]);
+	if (!add_look(out, c, i + 1)) {
+		out->len = len;
+		return false;
+	}
+	buf_add_text(out, "(?![^");
+	add_escaped(out, next.data[0]);
+	buf_add_text(out, "])");
+	return true;
+}
+
+/*
  * Adds how the line goes on behind the first byte of the delimiter of piece i,
  * where the next column has a look: then the text ends there and not before.
- * Of a status, which three digits in a text may be, the column after it too.
- * No further ones: what is torn there must not cost the line.
+ * Of a status, which three digits in a text may be, the column after it too,
+ * and so of a protocol that is "-" or empty.  No further ones: what is torn
+ * there must not cost the line.
  */
 static bool
 add_next_look(struct buf *out, const struct format_columns *c, size_t i)
 {
-	size_t n_looks = 0;
-	size_t j, k;
+	size_t len;
 
-	for (j = i + 1; j + 1 < c->n_pieces; j += 2) {
-		struct str delimiter = text_of(c, j);
-		struct str next = j + 2 < c->n_pieces ? text_of(c, j + 2)
-						      : delimiter;
-		size_t len = out->len;
-
-		if (c->pieces[j].is_field || !c->pieces[j + 1].is_field ||
-		    (j + 2 < c->n_pieces && c->pieces[j + 2].is_field))
-			break;
-		for (k = j == i + 1; k < delimiter.len; k++)
-			add_escaped(out, delimiter.data[k]);
-		if (!add_look(out, c, j + 1)) {
+	if (!add_column_look(out, c, i + 1, 1))
+		return false;
+	if (shape_at(c, i + 2) == STATUS) {
+		(void)add_column_look(out, c, i + 3, 0);
+	} else if (shape_at(c, i + 2) == WORD) {
+		len = out->len;
+		buf_add_text(out, "(?:(?<=[0-9.])|");
+		if (add_column_look(out, c, i + 3, 0))
+			buf_add_char(out, ')');
+		else
 			out->len = len;
-			break;
-		}
-		buf_add_text(out, "(?![^");
-		add_escaped(out, next.data[0]);
-		buf_add_text(out, "])");
-		if (n_looks++ || shape_at(c, j + 1) != STATUS)
-			break;
 	}
-	return n_looks > 0;
+	return true;
 }
 
 /* Bytes of text up to one that may end it, which are not for giving back. */
@@ -724,35 +777,6 @@ add_text_before(struct buf *out, const struct place *p, struct str next)
 	add_escaped(out, p->end);
 	buf_add(out, next);
 	buf_add_text(out, ")|");
-}
-
-/* Values that may hold what separates the columns. */
-static bool
-is_text(const struct place *p)
-{
-	switch (p->shape) {
-	case TEXT:
-	case URI:
-	case ARGS:
-		return true;
-	case WORD:
-		return str_starts_with(p->name, STR("http_"));
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case STATUS:
-	case COUNT:
-	case SECONDS:
-	case SECONDS_LIST:
-	case TIME_LOCAL:
-	case SCHEME:
-	case IS_ARGS:
-	case FLAG:
-	case PORT:
-		break;
-	}
-	return false;
 }
 
 /*

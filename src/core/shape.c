@@ -24,6 +24,7 @@ static const struct {
 	{ "(?:-|[0-9]*+)", SHAPE_PAST_DIGITS_OR_DASH, SHAPE_MAY_BE_EMPTY },
 	{ "(?:-|[0-9]++)(?![^ ])", SHAPE_PAST_DIGITS_OR_DASH, SHAPE_AT_SPACE },
 	{ "[0-9]++", SHAPE_PAST_DIGITS, 0 },
+	{ "[0-9]++(?![^ ])", SHAPE_PAST_DIGITS, SHAPE_AT_SPACE },
 	{ "@*+(?:, ?@++)*+", SHAPE_TO_STOP,
 	    SHAPE_MAY_BE_EMPTY | SHAPE_NOT_AT_COMMA },
 	{ "@*+(?:, ?@++| : @*+)*+", SHAPE_TO_STOP,

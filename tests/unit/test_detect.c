@@ -267,6 +267,39 @@ an_extra_column_is_no_other_format(void **state)
 	assert_choice(f, APACHE_TIMED " \"x\"", "apache_timed", false);
 }
 
+/* %D and one more column: only digits up to its end are a number. */
+static void
+what_begins_like_a_number_leaves_a_time_a_time(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_choice(f, COMBINED " 1234 10.0.0.1", "apache_timed", false);
+	assert_choice(f, COMBINED " 1234 10.0.0.1, 10.0.0.2", "apache_timed",
+	    false);
+	assert_choice(f, COMBINED " 1234 550e8400-e29b-41d4-a716-446655440000",
+	    "apache_timed", false);
+	assert_choice(f, COMBINED " 1234 2001:db8::1 x", "apache_timed", false);
+	assert_choice(f, COMBINED " 1234 -x", "apache_timed", false);
+	assert_choice(f, COMBINED " 1234 ", "apache_timed", false);
+	assert_choice(f, COMBINED " 1234 7x", "apache_timed", false);
+	/* These are. */
+	assert_choice(f, COMBINED " 1234 10", "combinedio", true);
+	assert_choice(f, COMBINED " 1234 10 10.0.0.1", "combinedio", false);
+}
+
+/* %D %{X-Forwarded-For}i: bytes are never "-". */
+static void
+a_column_without_a_value_is_no_number_of_bytes(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_choice(f, COMBINED " 1234 -", "apache_timed", false);
+	assert_choice(f, COMBINED " 1234 - -", "apache_timed", false);
+	assert_choice(f, COMBINED " 1234 -\n" COMBINED " 99 10.0.0.1\n",
+	    "apache_timed", false);
+	assert_choice(f, COMBINED " - -", "apache_timed", false);
+}
+
 static void
 combined_with_a_number_is_apache_timed(void **state)
 {
@@ -285,12 +318,11 @@ integers_are_not_taken_for_times_where_they_may_be_bytes(void **state)
 {
 	struct fixture *f = *state;
 
-	/* %I %O %D; $request_length $request_time, $upstream_response_time */
+	/* %I %O %D; $request_length $request_time $upstream_response_time */
 	assert_choice(f, COMBINED " 512 845 90", "combinedio", false);
 	assert_choice(f, COMBINED " 512 845 90 7", "combinedio", false);
 	assert_choice(f, COMBINED " 512 0.123", "combined", false);
 	assert_choice(f, COMBINED " 512 0.123 0.100", "combined", false);
-	assert_choice(f, COMBINED " 512 - -", "combinedio", false);
 	assert_choice(f, COMBINED " 0 0 0\n" COMBINED " 0 5 7\n", "combinedio",
 	    false);
 	/* One among good ones is only that. */
@@ -606,6 +638,8 @@ main(void)
 		TEST(a_line_of_each_shipped_format_is_recognised),
 		TEST(many_lines_of_a_format_are_recognised),
 		TEST(an_extra_column_is_no_other_format),
+		TEST(what_begins_like_a_number_leaves_a_time_a_time),
+		TEST(a_column_without_a_value_is_no_number_of_bytes),
 		TEST(combined_with_a_number_is_apache_timed),
 		TEST(integers_are_not_taken_for_times_where_they_may_be_bytes),
 		TEST(columns_that_envoy_has_not_are_no_bytes),

@@ -178,7 +178,7 @@ a_text_may_hold_its_delimiter_before_a_number(void **state)
 	/* Where nothing is known of them, the first one ends it. */
 	formats_check("$status;$http_user_agent;$request_id", "200;a;b;c",
 	    "status=200; http_user_agent=a; request_id=b");
-	/* The last column ends there as well. */
+	/* The last column, if it is no text, ends there as well. */
 	formats_check("$status;$body_bytes_sent", "200;5;x y",
 	    "status=200; body_bytes_sent=5");
 	formats_check("$status|$request_time", "200|0.5|x y",
@@ -194,6 +194,37 @@ a_text_may_hold_its_delimiter_before_a_number(void **state)
 	    "status=200; http_user_agent=a; request_time error");
 	formats_check("$request;$status;$body_bytes_sent", "GET /;x;5",
 	    "unparsed");
+}
+
+/* Nothing comes after it: what separates the columns is its own there. */
+static void
+a_text_that_is_the_last_keeps_the_separator(void **state)
+{
+	static const char delimiters[] = { ';', ',', '|', '\t' };
+	static const char *const names[] = { "request_uri", "uri", "args",
+		"http_referer", "http_user_agent", "request", "remote_user" };
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < sizeof(delimiters); i++) {
+		for (j = 0; j < sizeof(names) / sizeof(names[0]); j++) {
+			char d = delimiters[i];
+			char format[100], line[100], fields[100];
+
+			(void)snprintf(format, sizeof(format), "$status%c$%s",
+			    d, names[j]);
+			(void)snprintf(line, sizeof(line), "200%c/a%cb=1?x%cz",
+			    d, d, d);
+			(void)snprintf(fields, sizeof(fields),
+			    "status=200; %s=/a%cb=1?x%cz", names[j], d, d);
+			formats_check(format, line, fields);
+		}
+	}
+	formats_check(
+	    "nginx:$remote_addr;$status;$body_bytes_sent;$request_uri",
+	    "1.2.3.4;200;5;/a;jsessionid=1?x=y;z",
+	    "remote_addr=1.2.3.4; status=200; body_bytes_sent=5; "
+	    "request_uri=/a;jsessionid=1?x=y;z");
 }
 
 /* A path with spaces is between the method and the protocol. */
@@ -214,6 +245,49 @@ a_path_may_hold_spaces_before_its_protocol(void **state)
 		      "$status",
 	    "\"GET / -\" 400",
 	    "request_method=GET; request_uri=/; server_protocol=-; status=400");
+}
+
+/* Of a bad request: what a client wrote further on is not its protocol. */
+static void
+a_protocol_may_be_missing(void **state)
+{
+	(void)state;
+	formats_check("nginx:$remote_addr $request_uri $server_protocol "
+		      "$status $body_bytes_sent \"$http_user_agent\"",
+	    "10.0.0.1 /x  400 5 \"a HTTP/1.1 200 7 b\"",
+	    "remote_addr=10.0.0.1; request_uri=/x; server_protocol=; "
+	    "status=400; body_bytes_sent=5; "
+	    "http_user_agent=a HTTP/1.1 200 7 b");
+	formats_check("nginx:$remote_addr $request_uri $server_protocol "
+		      "$status $body_bytes_sent \"$http_user_agent\"",
+	    "10.0.0.1 /x - 400 5 \"a HTTP/1.1 200 7 b\"",
+	    "remote_addr=10.0.0.1; request_uri=/x; server_protocol=-; "
+	    "status=400; body_bytes_sent=5; "
+	    "http_user_agent=a HTTP/1.1 200 7 b");
+	formats_check("nginx:$remote_addr;$request_uri;$server_protocol;"
+		      "$status;$http_user_agent",
+	    "1.2.3.4;/x;;400;evil;HTTP/1.1;200;x",
+	    "remote_addr=1.2.3.4; request_uri=/x; server_protocol=; "
+	    "status=400; http_user_agent=evil;HTTP/1.1;200;x");
+	formats_check("$status $request_uri $server_protocol "
+		      "\"$http_user_agent\"",
+	    "400 /x - \"a HTTP/1.1 \\x22b\"",
+	    "status=400; request_uri=/x; server_protocol=-; "
+	    "http_user_agent=a HTTP/1.1 \\x22b");
+	formats_check("$request;$status;$server_protocol;$http_user_agent",
+	    "-;400;;a;200;HTTP/1.1;b",
+	    "request=-; status=400; server_protocol=; "
+	    "http_user_agent=a;200;HTTP/1.1;b");
+	/* Spaces and dashes of a path before a protocol are the path's. */
+	formats_check("$request_method $request_uri $server_protocol $status",
+	    "GET /a - b  c HTTP/1.1 200",
+	    "request_method=GET; request_uri=/a - b  c; "
+	    "server_protocol=HTTP/1.1; status=200");
+	formats_check("\"$request_method $request_uri $server_protocol\" "
+		      "$status",
+	    "\"GET /a - b  c HTTP/1.1\" 200",
+	    "request_method=GET; request_uri=/a - b  c; "
+	    "server_protocol=HTTP/1.1; status=200");
 }
 
 static void
@@ -356,7 +430,9 @@ main(void)
 		cmocka_unit_test(delimiters_of_all_kinds_end_a_value),
 		cmocka_unit_test(a_port_may_be_missing),
 		cmocka_unit_test(a_text_may_hold_its_delimiter_before_a_number),
+		cmocka_unit_test(a_text_that_is_the_last_keeps_the_separator),
 		cmocka_unit_test(a_path_may_hold_spaces_before_its_protocol),
+		cmocka_unit_test(a_protocol_may_be_missing),
 		cmocka_unit_test(parts_of_a_quoted_request_are_fields),
 		cmocka_unit_test(upstream_lists_are_one_value),
 		cmocka_unit_test(escaped_values_are_kept_as_they_are),

@@ -116,7 +116,9 @@ static const struct {
 	{ "apache_timed", COMBINED " -", true },
 	{ "apache_timed", COMBINED " 1234x", false },
 	{ "combinedio", COMBINED " 1234 567", true },
-	{ "combinedio", COMBINED " 1234 -", true },
+	{ "combinedio", COMBINED " 1234 567 89", true },
+	{ "combinedio", COMBINED " 1234 567x", false },
+	{ "combinedio", COMBINED " 1234 -", false },
 	{ "combinedio", COMBINED " 1234 5.7", false },
 	{ "envoy",
 	    "[x] \"GET / HTTP/1.1\" 200 - 0 12 3 - \"-\" \"a\" \"b\" \"c\" "
