@@ -521,6 +521,8 @@ add_delimited(struct buf *out, const struct place *p)
 			buf_add_text(out, "%{CLIENT}");
 		else if (end == ':') /* the last one: of IPv6 there are more */
 			buf_add_text(out, "[^ \"]*");
+		else if (end == ',' && p->is_last)
+			add_list(out, p); /* of the proxies on the way */
 		else
 			add_word(out, p, "");
 		return;

@@ -220,6 +220,8 @@ a_text_that_is_the_last_keeps_the_separator(void **state)
 			formats_check(format, line, fields);
 		}
 	}
+	formats_check("$status,$http_x_forwarded_for", "200,10.0.0.1, 10.0.0.2",
+	    "status=200; http_x_forwarded_for=10.0.0.1, 10.0.0.2");
 	formats_check(
 	    "nginx:$remote_addr;$status;$body_bytes_sent;$request_uri",
 	    "1.2.3.4;200;5;/a;jsessionid=1?x=y;z",
