@@ -689,7 +689,7 @@ a_rule_that_is_wrong_is_said_with_its_place(void **state)
 		{ .regex = TEXT("a"), .replacement = TEXT("b") },
 		{ .regex = TEXT("a(b"),
 		    .replacement = TEXT("c"),
-		    .place = { 7, 20, false } },
+		    .place = { .line = 7, .column = 20 } },
 	};
 	const struct config_label spec = { .name = TEXT("a"),
 		.from = TEXT("a"),
