@@ -1,12 +1,10 @@
 #include "app/cmd_check.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "accesslog/config.h"
 #include "accesslog/endpoint.h"
@@ -73,18 +71,6 @@ check_formats(const char *path, const struct config *c)
 	return result;
 }
 
-/* Returns whether it can be read; errno says why not. */
-static bool
-can_open(const char *file)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return false;
-	(void)close(fd);
-	return true;
-}
-
 /* What a source has of files right now, those of one path of it. */
 static int
 list_path(const struct config_source *s, const char *path,
@@ -98,7 +84,7 @@ list_path(const struct config_source *s, const char *path,
 	char *unlisted = NULL; /* a directory */
 	int why_unlisted = 0;
 	size_t i;
-	int error;
+	int error, why_not;
 
 	if (endpoint_parse(path, &endpoint, &why) ||
 	    endpoint.kind != ENDPOINT_PATH) {
@@ -134,10 +120,10 @@ list_path(const struct config_source *s, const char *path,
 			(void)printf("  %s: receives\n", file);
 		else if (!S_ISREG(st.st_mode))
 			(void)printf("  %s: not a regular file\n", file);
-		else if (can_open(file))
-			(void)printf("  %s\n", file);
+		else if ((why_not = paths_try(file)))
+			(void)printf("  %s: %s\n", file, strerror(-why_not));
 		else
-			(void)printf("  %s: %s\n", file, strerror(errno));
+			(void)printf("  %s\n", file);
 	}
 	paths_release(&found);
 	return error;

@@ -6,8 +6,7 @@
  * Values are made valid UTF-8, with U+FFFD for what is not.
  *
  * A line is written by one write(2), where it is not longer than a pipe takes
- * at once.  Thread: the main thread, which is also
- * the loop's.
+ * at once.  Thread: the main thread, which is also the loop's.
  */
 #ifndef ACCESSLOG_LOG_H
 #define ACCESSLOG_LOG_H

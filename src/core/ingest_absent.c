@@ -31,12 +31,13 @@ look_at(const struct visit *v, uint64_t fields, const char *formats,
     const char *name, struct config_place place)
 {
 	size_t slot = fields_find(&v->ingest->fields, str_from(name));
-	const char *near = fields_nearest(str_from(name));
 	struct config_error absent;
+	const char *near;
 
 	assert(slot != FIELDS_NO_SLOT);
 	if (fields & ENTRY_BIT(slot))
 		return;
+	near = fields_nearest(str_from(name));
 	if (!near || str_equal(str_from(near), str_from(name)))
 		near = "one that explain shows";
 	(void)config_error_set(&absent, place.line, place.column,

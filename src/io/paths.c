@@ -110,17 +110,37 @@ paths_name(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+int
+paths_try(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	(void)close(fd);
+	return 0;
+}
+
+static bool
+is_nothing_there(int error)
+{
+	return error == -ENOENT || error == -ENOTDIR || error == -ELOOP;
+}
+
+bool
+paths_is_shut(const char *path)
+{
+	int error = paths_try(path);
+
+	return error && !is_nothing_there(error);
+}
+
 bool
 paths_is_gone(const char *path)
 {
-	char *directory = paths_parent(path);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	bool is_to_see = fd >= 0 || errno == ENOENT || errno == ENOTDIR ||
-	    errno == ELOOP;
-	bool is = is_to_see && directory && !access(directory, R_OK | X_OK);
+	char *directory = paths_is_shut(path) ? NULL : paths_parent(path);
+	bool is = directory && !access(directory, R_OK | X_OK);
 
-	if (fd >= 0)
-		(void)close(fd);
 	free(directory);
 	return is;
 }
@@ -222,8 +242,7 @@ static _Thread_local struct {
 static int
 note_unlisted(const char *path, int error)
 {
-	if (!unlisted.path && error != ENOENT && error != ENOTDIR &&
-	    error != ELOOP) {
+	if (!unlisted.path && !is_nothing_there(-error)) {
 		unlisted.path = strdup(path);
 		unlisted.error = -error;
 	}

@@ -36,6 +36,12 @@ bool paths_is_excluded(const char *path, char *const patterns[], size_t n);
 /* The directory that path is in: "." for a bare name.  Owned by the caller. */
 char *paths_parent(const char *path) __attribute__((warn_unused_result));
 
+/* Whether path can be opened to be read now: 0 or -Exxx.  It waits for nobody. */
+int paths_try(const char *path) __attribute__((warn_unused_result));
+
+/* Whether something is at path that cannot be opened now. */
+bool paths_is_shut(const char *path);
+
 /*
  * Whether what was at path has gone from there: not found, as opposed to not to
  * be seen for the moment.  A directory that is away, or that cannot be listed,

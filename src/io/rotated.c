@@ -1,7 +1,6 @@
 #include "io/rotated.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,18 +279,6 @@ is_found(const struct find *find, const struct file *f)
 			: is_same(f, find->known);
 }
 
-/* There is a file, and it cannot be opened now. */
-static bool
-is_shut(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return errno != ENOENT && errno != ENOTDIR && errno != ELOOP;
-	(void)close(fd);
-	return false;
-}
-
 /*
  * Takes the file at path if it is the one.  What else has its inode and cannot
  * be read may be it.
@@ -308,7 +295,7 @@ try_path(struct find *find, const char *path, bool has_inode)
 	if (f)
 		has_inode = f->known.id.inode == find->known->known.id.inode;
 	find->is_hidden |= has_inode &&
-	    (f ? file_hides(f, find->known) : is_shut(path));
+	    (f ? file_hides(f, find->known) : paths_is_shut(path));
 	file_destroy(f);
 }
 
