@@ -647,3 +647,12 @@ def assert_counted(exporter, *logs, lag=0, lost=0, skipped=0, metrics=None):
             {"parsed": truth["parsed"], "unparsed": truth["unparsed"]}
         ), f"lines of {source}"
     return metrics
+
+
+def count_beside_a_copy(daemon, log, is_copied=True):
+    """Lines of the log, then what logrotate's copy of it adds: nothing."""
+    log.write(100)
+    assert_counted(daemon, log)
+    if is_copied:
+        shutil.copyfile(log.path, f"{log.path}.1")
+        assert_counted(daemon, log)

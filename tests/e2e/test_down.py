@@ -14,7 +14,8 @@ import subprocess
 import pytest
 
 import support
-from support import Lives, Log, assert_counted, next_tick, wait_for
+from support import (Lives, Log, assert_counted, count_beside_a_copy, next_tick,
+                     wait_for)
 
 METRIC = "accesslog_exporter_"
 
@@ -517,11 +518,7 @@ def test_the_directory_is_away_at_the_start(lives, make_log, logs, argument, n_l
     glob = logs / argument
     log = make_log(folder / "access.log", source=glob)
     lives.begin(glob)
-    log.write(100)
-    assert_counted(lives.daemon, log)
-    if "*" in argument:
-        shutil.copyfile(log.path, folder / "access.log.1")
-        assert_counted(lives.daemon, log)
+    count_beside_a_copy(lives.daemon, log, is_copied="*" in argument)
     for _ in range(n_lives):
         lives.end()
         if folder.exists():
@@ -546,11 +543,7 @@ def test_the_directory_is_mounted_after_the_start(lives, make_log, logs, argumen
     glob = folder / argument
     log = make_log(folder / "access.log", source=glob)
     lives.begin(glob)
-    log.write(100)
-    assert_counted(lives.daemon, log)
-    if "*" in argument:
-        shutil.copyfile(log.path, folder / "access.log.1")
-        assert_counted(lives.daemon, log)
+    count_beside_a_copy(lives.daemon, log, is_copied="*" in argument)
     lives.end()
     lives.daemon = support.Exporter(
         f"--state.dir={lives.state}", glob, settled=False,

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import support
-from support import assert_counted, wait_for
+from support import assert_counted, count_beside_a_copy, wait_for
 from test_following import look, noticed
 
 
@@ -67,10 +67,7 @@ def test_a_globs_directory_is_away_for_a_while(exporter, make_log, logs):
     glob = logs / "*" / "access.log*"
     log = make_log(folder / "access.log", source=glob)
     daemon = exporter(glob)
-    log.write(100)
-    assert_counted(daemon, log)
-    shutil.copyfile(log.path, folder / "access.log.1")
-    assert_counted(daemon, log)
+    count_beside_a_copy(daemon, log)
     os.rename(folder, logs / ".away")
     # Cut twice, nothing is left by which the copy would be recognised.
     for _ in range(2):

@@ -1,13 +1,12 @@
 """Idle logs cost no wake-up; busy ones a handful a second at any rate."""
 
 import os
-import shutil
 import time
 
 import pytest
 
 import support
-from support import assert_counted, stays, wait_for, window
+from support import assert_counted, count_beside_a_copy, stays, wait_for, window
 
 pytestmark = pytest.mark.skipif(
     b"__tsan_init" in support.BINARY.read_bytes(),
@@ -136,10 +135,7 @@ def test_a_copy_that_is_left_alone_keeps_nobody_awake(exporter, make_log, logs):
     glob = logs / "access.log*"
     log = make_log(logs / "access.log", source=glob)
     daemon = exporter(glob)
-    log.write(100)
-    assert_counted(daemon, log)
-    shutil.copyfile(log.path, logs / "access.log.1")
-    assert_counted(daemon, log)
+    count_beside_a_copy(daemon, log)
     for due in support.paced(200, 2):
         log.write(due)
     daemon.come_to_rest()
