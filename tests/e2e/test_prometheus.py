@@ -193,9 +193,14 @@ def test_prometheus_counts_every_line_through_ten_kills(exporter, log, logs):
             for status, samples in values.items():
                 assert samples == sorted(samples), f"{status} went down: {samples}"
                 assert samples[-1] - samples[0] == written.get(status, 0)
-            # What a dashboard asks, which takes the ends of the time for granted.
-            increase = sum(server.by_status(f"increase({selector}[10m])").values())
-            assert increase == pytest.approx(sum(written.values()), rel=0.05)
+            # What a dashboard asks. Prometheus adds what it thinks came before the first
+            # sample and after the last: at each end at most 1.1 times the mean time
+            # between two, however slow the machine was.
+            increase = server.by_status(f"increase({selector}[10m]) > 0")
+            assert increase.keys() == written.keys()
+            for status, number in written.items():
+                most = number * (1 + 2.2 / (len(values[status]) - 1))
+                assert number * 0.999 <= increase[status] <= most * 1.001
         assert server.query(f"sum(resets({of['killed']}[10m]))") == {(): 0}
     finally:
         writer.is_over.set()
