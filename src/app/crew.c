@@ -15,7 +15,7 @@ struct worker {
 	pthread_t thread;
 	struct pipeline pipeline;
 	bool is_made; /* the pipeline */
-	char *buffer; /* BOUNDS_READ_BYTES of it, once the worker works */
+	char *buffer; /* BOUNDS_SCAN_BYTES of it, once the worker works */
 	/* The log that was read last, and a stream at its beginning. */
 	size_t log;
 	struct ingest_stream begun;
@@ -41,7 +41,7 @@ struct crew {
 	size_t n_done; /* workers */
 };
 
-_Static_assert(BOUNDS_DETECT_BYTES <= BOUNDS_READ_BYTES,
+_Static_assert(BOUNDS_DETECT_BYTES <= BOUNDS_SCAN_BYTES,
     "a worker's buffer has the beginning of a log");
 
 static size_t
@@ -236,7 +236,7 @@ work(void *arg)
 	struct config_error why;
 	size_t log, part;
 
-	w->buffer = malloc(BOUNDS_READ_BYTES);
+	w->buffer = malloc(BOUNDS_SCAN_BYTES);
 	w->error = w->buffer ? make_pipeline(w, &why) : -ENOMEM;
 	while (!w->error && take(c, &log, &part)) {
 		struct ingest_stream stream;

@@ -13,6 +13,9 @@
 /* Thrice the columns of the longest formats that are shipped. */
 #define MAX_STEPS 64
 
+/* Of a status. */
+#define USUAL_DIGITS 3
+
 #define NO_SLOT FIELDS_NO_SLOT
 
 /* One value, and the literal that follows it. */
@@ -44,7 +47,7 @@ static const struct {
 } usual_lengths[] = {
 	{ "time_local", sizeof("20/Nov/2026:15:40:00 +0000") - 1 },
 	{ "time_iso8601", sizeof("2026-11-20T15:40:00+00:00") - 1 },
-	{ "status", 3 },
+	{ "status", USUAL_DIGITS },
 };
 
 struct scanner {
@@ -208,8 +211,7 @@ add_unit(struct scanner *s, const struct format *f, const struct fields *wanted,
 	if (!error)
 		error = add_search(step, buf_str(&out));
 	buf_release(&out);
-	if (f->items[from].kind == FORMAT_OPEN && step->n_stops &&
-	    step->n_stops <= 2)
+	if (f->items[from].kind == FORMAT_OPEN)
 		set_usual_len(step, f->items[from].text);
 	return error;
 }
@@ -490,6 +492,19 @@ past_digits_far(const char *p, const char *far)
 	return p < far ? p : NULL;
 }
 
+/* Whether it has USUAL_DIGITS digits, and then something else. */
+static inline bool
+is_usual_number(const char *p)
+{
+	uint32_t bytes, others;
+
+	memcpy(&bytes, p, sizeof(bytes));
+	bytes ^= UINT32_C(0x30303030);
+	others = (bytes | (bytes + UINT32_C(0x06060606))) &
+	    UINT32_C(0xF0F0F0F0);
+	return others >> 24 && !(others << 8);
+}
+
 /*
  * As value_end(), but it stops at a backslash too.
  *
@@ -505,15 +520,18 @@ value_end_far(const struct step *step, const char *p, const char *far)
 	if (two == step->dash)
 		return p + 1;
 	/* It looks at 32 bytes, and behind each of them are eight. */
-	if (step->usual_len && far - p >= 32 + 8 - FAR &&
-	    stops_first(step, p) == UINT32_C(1) << step->usual_len)
-		return p + step->usual_len;
-	if (step->n_stops && step->n_stops <= 2)
+	if (step->n_stops && step->n_stops <= 2) {
+		if (step->usual_len && far - p >= 32 + 8 - FAR &&
+		    stops_first(step, p) == UINT32_C(1) << step->usual_len)
+			return p + step->usual_len;
 		return find_stop_far(step, 2, p, far);
+	}
 	if (step->n_stops)
 		return find_stop_far(step, SHAPE_STOPS, p, far);
 	if (step->search == SHAPE_NOWHERE)
 		return p;
+	if (step->usual_len == USUAL_DIGITS && is_usual_number(p))
+		return p + USUAL_DIGITS;
 	if (step->search == SHAPE_PAST_DIGITS_OR_DASH && *p == '-')
 		return p + 1;
 	return past_digits_far(p, far);

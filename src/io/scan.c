@@ -277,7 +277,7 @@ place(const struct input *in)
  * took 1.8 times as much CPU with a mapping, and 1.4 times with a buffer of its
  * own for each part, whose pages had to be made each time.
  *
- * buffer  BOUNDS_READ_BYTES of it
+ * buffer  BOUNDS_SCAN_BYTES of it
  */
 static int
 feed(struct input *in, uint64_t end, struct ingest_stream *stream, char *buffer,
@@ -288,7 +288,7 @@ feed(struct input *in, uint64_t end, struct ingest_stream *stream, char *buffer,
 	for (;;) {
 		uint64_t place_before = place(in);
 		uint64_t lines_before = stream->n_lines;
-		size_t room = BOUNDS_READ_BYTES - len;
+		size_t room = BOUNDS_SCAN_BYTES - len;
 		uint64_t left = in->at < end ? end - in->at : 0;
 		bool is_last = false;
 		size_t window, consumed;

@@ -56,7 +56,7 @@ int scan_look(const char *path, struct scan_log *ret_log)
 /*
  * Read one part, a file that has grown since to its end.
  *
- * buffer  BOUNDS_READ_BYTES of it
+ * buffer  BOUNDS_SCAN_BYTES of it
  * stream  begun by ingest_stream_init(), at_start for part 0 alone; fed with
  *         everything, an unfinished last line too
  * count   added to as the reading goes on
