@@ -3,101 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "accesslog/fields.h"
 #include "format_grok.h"
-
-/* What the values of a variable look like. */
-enum shape {
-	WORD, /* no spaces, unless in quotes */
-	TEXT, /* with spaces */
-	USER,
-	ADDRESS, /* or several, "10.0.0.1, 10.0.0.2" */
-	HOST,
-	LIST, /* one for each server tried: "a, b : c" */
-	STATUS,
-	COUNT,
-	SECONDS,
-	SECONDS_LIST,
-	TIME_LOCAL,
-	SCHEME,
-	IS_ARGS, /* "?" or nothing */
-	ARGS,
-	URI, /* begins with a slash */
-	FLAG, /* one character */
-	PORT,
-};
-
-static const struct {
-	const char *name;
-	enum shape shape;
-} shapes[] = {
-	{ "args", ARGS },
-	{ "connection_status", FLAG },
-	{ "cookie_", TEXT },
-	{ "host", HOST },
-	{ "http_accept", TEXT },
-	{ "http_accept_", TEXT },
-	{ "http_authorization", TEXT },
-	{ "http_cookie", TEXT },
-	{ "http_host", HOST },
-	{ "http_sec_ch_", TEXT },
-	{ "http_user_agent", TEXT },
-	{ "http_x_forwarded_for", ADDRESS },
-	{ "is_args", IS_ARGS },
-	{ "pipe", FLAG },
-	{ "proxy_add_x_forwarded_for", ADDRESS },
-	{ "realip_remote_addr", ADDRESS },
-	{ "remote_addr", ADDRESS },
-	{ "remote_port", PORT },
-	{ "remote_user", USER },
-	{ "request", TEXT },
-	{ "request_body", TEXT },
-	{ "request_uri", URI },
-	{ "scheme", SCHEME },
-	{ "sent_http_", TEXT },
-	{ "server_name", HOST },
-	{ "server_port", PORT },
-	{ "ssl_client_i_dn", TEXT },
-	{ "ssl_client_s_dn", TEXT },
-	{ "time", TEXT },
-	{ "time_local", TIME_LOCAL },
-	{ "upstream_", LIST },
-	{ "uri", URI },
-};
-
-/* A name that ends in '_' stands for all that begin with it. */
-static bool
-is_named(struct str name, struct str row)
-{
-	if (row.data[row.len - 1] == '_')
-		return str_starts_with(name, row);
-	return str_equal(name, row);
-}
-
-static enum shape
-shape_of(struct str name)
-{
-	size_t i;
-
-	switch (fields_kind_of(name)) {
-	case FIELDS_STATUS:
-		return STATUS;
-	case FIELDS_COUNT:
-		return COUNT;
-	case FIELDS_SECONDS:
-		return SECONDS;
-	case FIELDS_SECONDS_LIST:
-		return SECONDS_LIST;
-	case FIELDS_TIME:
-	case FIELDS_TEXT:
-		break;
-	}
-	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		if (is_named(name, str_from(shapes[i].name)))
-			return shapes[i].shape;
-	}
-	return WORD;
-}
 
 int
 format_columns_script_init(struct format_columns_script *s, size_t max_bytes)
@@ -246,6 +152,9 @@ format_columns_add_field(struct format_columns *c, struct str name,
 	}
 	if (buf_status(&c->text))
 		return -ENOMEM;
+	piece.shape = piece.rank
+	    ? format_value_shape(str_of(c->text.data + piece.from, piece.len))
+	    : VALUE_WORD;
 	return add_piece(c, piece);
 }
 
@@ -283,11 +192,12 @@ choose_captured(struct format_columns *c)
 /* Where a variable stands: what decides on its expression. */
 struct place {
 	struct str name;
-	enum shape shape;
+	enum format_value_shape shape;
 	struct str next; /* the literal that follows; empty at the end */
 	char end; /* its first byte; at the end, what ends the other columns */
 	bool is_last;
-	enum shape next_shape; /* of a variable that follows at once */
+	enum format_value_shape
+	    next_shape; /* of a variable that follows at once */
 	bool is_before_field;
 	bool in_quotes; /* the value is escaped up to the next quote */
 	bool is_after_text; /* with spaces, and a space before this one */
@@ -370,7 +280,7 @@ add_text(struct buf *out, const struct place *p)
 	}
 }
 
-/* A list between spaces; see LIST. */
+/* A list between spaces; see VALUE_LIST. */
 static void
 add_list(struct buf *out, const struct place *p)
 {
@@ -393,44 +303,44 @@ static void
 add_undelimited(struct buf *out, const struct place *p)
 {
 	switch (p->shape) {
-	case SCHEME:
+	case VALUE_SCHEME:
 		buf_add_text(out, "(?:https?|wss?|-)?");
 		return;
-	case STATUS:
+	case VALUE_STATUS:
 		buf_add_text(out, "(?:[0-9]{3}|-)");
 		return;
-	case COUNT:
+	case VALUE_COUNT:
 		buf_add_text(out, "(?:[0-9]++|-)");
 		return;
-	case SECONDS:
+	case VALUE_SECONDS:
 		buf_add_text(out, "(?:[0-9]++(?:\\.[0-9]{3})?|-)");
 		return;
-	case TIME_LOCAL:
+	case VALUE_TIME_LOCAL:
 		buf_add_text(out, "%{HTTPDATE}");
 		return;
-	case IS_ARGS:
+	case VALUE_IS_ARGS:
 		buf_add_text(out, "\\??+");
 		return;
-	case FLAG:
+	case VALUE_FLAG:
 		buf_add_char(out, '.');
 		return;
-	case PORT:
+	case VALUE_PORT:
 		buf_add_text(out, "%{PORT}");
 		return;
-	case WORD:
-	case TEXT:
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case SECONDS_LIST:
-	case ARGS:
-	case URI:
+	case VALUE_WORD:
+	case VALUE_TEXT:
+	case VALUE_USER:
+	case VALUE_ADDRESS:
+	case VALUE_HOST:
+	case VALUE_LIST:
+	case VALUE_SECONDS_LIST:
+	case VALUE_ARGS:
+	case VALUE_URI:
 		break;
 	}
-	if (p->next_shape == URI)
+	if (p->next_shape == VALUE_URI)
 		add_word(out, p, "/");
-	else if (p->next_shape == IS_ARGS)
+	else if (p->next_shape == VALUE_IS_ARGS)
 		add_word(out, p, "?");
 	else
 		buf_add_text(out, p->in_quotes ? ".*?" : "[^ ]*?");
@@ -447,13 +357,13 @@ add_narrow(struct buf *out, const struct place *p, bool is_integer,
 	char end = p->end;
 
 	switch (p->shape) {
-	case STATUS:
+	case VALUE_STATUS:
 		/* Of the words of a user agent it is the one that is three. */
 		buf_add_text(out,
 		    p->is_after_text ? "(?:-|[0-9]{3})(?![^ ])" : "%{STATUS}");
 		return true;
-	case COUNT:
-	case SECONDS:
+	case VALUE_COUNT:
+	case VALUE_SECONDS:
 		if (is_integer && end == ' ') {
 			buf_add_text(out, "%{INTEGER}");
 			return true;
@@ -463,38 +373,38 @@ add_narrow(struct buf *out, const struct place *p, bool is_integer,
 			: end == '"' || p->in_quotes ? ""
 						     : "\"");
 		buf_add_text(out,
-		    may_be_empty && p->shape == SECONDS ? "]*+" : "]++");
+		    may_be_empty && p->shape == VALUE_SECONDS ? "]*+" : "]++");
 		return true;
-	case TIME_LOCAL:
+	case VALUE_TIME_LOCAL:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{HTTPDATE}");
 			return true;
 		}
 		break;
-	case FLAG:
+	case VALUE_FLAG:
 		buf_add_char(out, '.');
 		return true;
-	case IS_ARGS:
+	case VALUE_IS_ARGS:
 		buf_add_text(out, "\\??+");
 		return true;
-	case PORT: /* of a unix-domain socket there is none */
+	case VALUE_PORT: /* of a unix-domain socket there is none */
 		buf_add_text(out, "(?:-|[0-9]*+)");
 		return true;
-	case SECONDS_LIST:
+	case VALUE_SECONDS_LIST:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{SECONDS_LIST}");
 			return true;
 		}
 		break;
-	case WORD:
-	case TEXT:
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case SCHEME:
-	case ARGS:
-	case URI:
+	case VALUE_WORD:
+	case VALUE_TEXT:
+	case VALUE_USER:
+	case VALUE_ADDRESS:
+	case VALUE_HOST:
+	case VALUE_LIST:
+	case VALUE_SCHEME:
+	case VALUE_ARGS:
+	case VALUE_URI:
 		break;
 	}
 	return false;
@@ -507,16 +417,16 @@ add_delimited(struct buf *out, const struct place *p)
 	char end = p->end;
 
 	switch (p->shape) {
-	case TEXT:
+	case VALUE_TEXT:
 		add_text(out, p);
 		return;
-	case USER:
+	case VALUE_USER:
 		if (p->is_last || (p->next.len == 1 && end == ' '))
 			add_word(out, p, "");
 		else
 			add_text(out, p);
 		return;
-	case ADDRESS:
+	case VALUE_ADDRESS:
 		if (end == ' ' && !p->in_quotes)
 			buf_add_text(out, "%{CLIENT}");
 		else if (end == ':') /* the last one: of IPv6 there are more */
@@ -526,32 +436,32 @@ add_delimited(struct buf *out, const struct place *p)
 		else
 			add_word(out, p, "");
 		return;
-	case HOST:
+	case VALUE_HOST:
 		if (end == ':')
 			buf_add_text(out, "%{SERVER}");
 		else
 			add_word(out, p, "");
 		return;
-	case LIST:
-	case SECONDS_LIST:
+	case VALUE_LIST:
+	case VALUE_SECONDS_LIST:
 		add_list(out, p);
 		return;
-	case TIME_LOCAL:
+	case VALUE_TIME_LOCAL:
 		if (end == ']' || end == '"' || end == '\t' || end == '|')
 			add_word(out, p, "");
 		else
 			buf_add_text(out, "%{HTTPDATE}");
 		return;
-	case WORD:
-	case STATUS:
-	case COUNT:
-	case SECONDS:
-	case SCHEME:
-	case IS_ARGS:
-	case ARGS:
-	case URI:
-	case FLAG:
-	case PORT:
+	case VALUE_WORD:
+	case VALUE_STATUS:
+	case VALUE_COUNT:
+	case VALUE_SECONDS:
+	case VALUE_SCHEME:
+	case VALUE_IS_ARGS:
+	case VALUE_ARGS:
+	case VALUE_URI:
+	case VALUE_FLAG:
+	case VALUE_PORT:
 		break;
 	}
 	add_word(out, p, "");
@@ -571,36 +481,30 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	}
 }
 
-static enum shape
-shape_at(const struct format_columns *c, size_t i)
-{
-	return c->pieces[i].rank ? shape_of(text_of(c, i)) : WORD;
-}
-
 /* Values that may hold what separates the columns. */
 static bool
 is_text(const struct place *p)
 {
 	switch (p->shape) {
-	case TEXT:
-	case URI:
-	case ARGS:
+	case VALUE_TEXT:
+	case VALUE_URI:
+	case VALUE_ARGS:
 		return true;
-	case WORD:
+	case VALUE_WORD:
 		return str_starts_with(p->name, STR("http_"));
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case STATUS:
-	case COUNT:
-	case SECONDS:
-	case SECONDS_LIST:
-	case TIME_LOCAL:
-	case SCHEME:
-	case IS_ARGS:
-	case FLAG:
-	case PORT:
+	case VALUE_USER:
+	case VALUE_ADDRESS:
+	case VALUE_HOST:
+	case VALUE_LIST:
+	case VALUE_STATUS:
+	case VALUE_COUNT:
+	case VALUE_SECONDS:
+	case VALUE_SECONDS_LIST:
+	case VALUE_TIME_LOCAL:
+	case VALUE_SCHEME:
+	case VALUE_IS_ARGS:
+	case VALUE_FLAG:
+	case VALUE_PORT:
 		break;
 	}
 	return false;
@@ -627,22 +531,23 @@ static struct place
 place_of(const struct format_columns *c, size_t i, bool in_quotes)
 {
 	struct place p = { .name = text_of(c, i),
-		.shape = shape_at(c, i),
+		.shape = c->pieces[i].shape,
 		.in_quotes = in_quotes,
 		.is_last = i + 1 == c->n_pieces };
 	size_t j;
 
 	p.is_after_text = i >= 2 && !in_quotes &&
 	    str_equal(text_of(c, i - 1), STR(" ")) &&
-	    c->pieces[i - 2].is_field && shape_at(c, i - 2) == TEXT;
+	    c->pieces[i - 2].is_field && c->pieces[i - 2].shape == VALUE_TEXT;
 
-	p.end = p.is_last && !is_text(&p) && p.shape != USER ? last_end(c, i)
-							     : ' ';
+	p.end = p.is_last && !is_text(&p) && p.shape != VALUE_USER
+	    ? last_end(c, i)
+	    : ' ';
 	if (p.is_last)
 		return p;
 	p.is_before_field = c->pieces[i + 1].is_field;
 	if (p.is_before_field)
-		p.next_shape = shape_at(c, i + 1);
+		p.next_shape = c->pieces[i + 1].shape;
 	/* What ends the whole run of variables ends this one at the latest. */
 	for (j = i + 1; j < c->n_pieces && c->pieces[j].is_field; j++)
 		;
@@ -657,36 +562,36 @@ place_of(const struct format_columns *c, size_t i, bool in_quotes)
 static bool
 add_look(struct buf *out, const struct format_columns *c, size_t i)
 {
-	switch (shape_at(c, i)) {
-	case STATUS:
+	switch (c->pieces[i].shape) {
+	case VALUE_STATUS:
 		buf_add_text(out, "(?:-|[0-9]{3})");
 		return true;
-	case COUNT:
+	case VALUE_COUNT:
 		buf_add_text(out, "(?:-|[0-9]++)");
 		return true;
-	case SECONDS: /* of nginx they have a fraction, and are never "-" */
+	case VALUE_SECONDS: /* of nginx they have a fraction, and are never "-" */
 		buf_add_text(out,
 		    c->pieces[i].is_integer ? "(?:-|[0-9]++)"
 					    : "[0-9]++\\.[0-9]++");
 		return true;
-	case WORD:
+	case VALUE_WORD:
 		if (!str_equal(text_of(c, i), STR("server_protocol")))
 			return false;
 		buf_add_text(out, "(?:HTTP/[0-9.]++|-|)");
 		return true;
-	case TEXT:
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case SECONDS_LIST:
-	case TIME_LOCAL:
-	case SCHEME:
-	case IS_ARGS:
-	case ARGS:
-	case URI:
-	case FLAG:
-	case PORT:
+	case VALUE_TEXT:
+	case VALUE_USER:
+	case VALUE_ADDRESS:
+	case VALUE_HOST:
+	case VALUE_LIST:
+	case VALUE_SECONDS_LIST:
+	case VALUE_TIME_LOCAL:
+	case VALUE_SCHEME:
+	case VALUE_IS_ARGS:
+	case VALUE_ARGS:
+	case VALUE_URI:
+	case VALUE_FLAG:
+	case VALUE_PORT:
 		break;
 	}
 	return false;
@@ -735,9 +640,9 @@ add_next_look(struct buf *out, const struct format_columns *c, size_t i)
 
 	if (!add_column_look(out, c, i + 1, 1))
 		return false;
-	if (shape_at(c, i + 2) == STATUS) {
+	if (c->pieces[i + 2].shape == VALUE_STATUS) {
 		(void)add_column_look(out, c, i + 3, 0);
-	} else if (shape_at(c, i + 2) == WORD) {
+	} else if (c->pieces[i + 2].shape == VALUE_WORD) {
 		len = out->len;
 		buf_add_text(out, "(?:(?<=[0-9.])|");
 		if (add_column_look(out, c, i + 3, 0))
@@ -754,7 +659,7 @@ add_bytes_before(struct buf *out, const struct place *p)
 {
 	buf_add_text(out, "[^");
 	add_escaped(out, p->end);
-	if (p->next_shape == IS_ARGS)
+	if (p->next_shape == VALUE_IS_ARGS)
 		buf_add_char(out, '?');
 	buf_add_text(out, p->in_quotes ? "\"\\\\]*+" : "]*+");
 }
@@ -774,7 +679,7 @@ add_text_before(struct buf *out, const struct place *p, struct str next)
 	buf_add_text(out, "))");
 	add_bytes_before(out, p);
 	buf_add_text(out, ")*+(?=");
-	if (p->next_shape == IS_ARGS)
+	if (p->next_shape == VALUE_IS_ARGS)
 		buf_add_text(out, "\\?|");
 	add_escaped(out, p->end);
 	buf_add(out, next);
@@ -798,7 +703,7 @@ add_known_end(struct buf *out, const struct format_columns *c, size_t i,
 	if (!is_text(p) || !p->next.len || (p->in_quotes && p->end == '"'))
 		return 0;
 	/* A path and what follows its question mark are one text. */
-	while (i + 2 < c->n_pieces && p->next_shape == IS_ARGS &&
+	while (i + 2 < c->n_pieces && p->next_shape == VALUE_IS_ARGS &&
 	    c->pieces[i + 1].is_field)
 		i++;
 	if (c->pieces[i + 1].is_field)

@@ -20,6 +20,7 @@
 
 #include "accesslog/buf.h"
 #include "format_build.h"
+#include "format_value.h"
 
 struct format_columns_piece {
 	bool is_field;
@@ -29,6 +30,7 @@ struct format_columns_piece {
 	/* The best of those with the same name is captured; the first of them. */
 	/* 0: a name of the user's own, which says nothing of its values. */
 	unsigned rank;
+	enum format_value_shape shape; /* of a field */
 	size_t column;
 	size_t from, len; /* of the literal, or of the name, in the text */
 };
