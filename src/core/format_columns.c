@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "format_end.h"
 #include "format_grok.h"
 
 int
@@ -158,14 +159,6 @@ format_columns_add_field(struct format_columns *c, struct str name,
 	return add_piece(c, piece);
 }
 
-static struct str
-text_of(const struct format_columns *c, size_t i)
-{
-	const struct format_columns_piece *p = &c->pieces[i];
-
-	return str_of(c->text.data + p->from, p->len);
-}
-
 /* Of the pieces with one name only the best is captured. */
 static void
 choose_captured(struct format_columns *c)
@@ -179,7 +172,8 @@ choose_captured(struct format_columns *c)
 			struct format_columns_piece *b = &c->pieces[j];
 
 			if (!b->is_field || b->is_uncaptured ||
-			    !str_equal(text_of(c, i), text_of(c, j)))
+			    !str_equal(format_columns_text(c, i),
+				format_columns_text(c, j)))
 				continue;
 			if (a->rank > b->rank)
 				b->is_uncaptured = true;
@@ -203,21 +197,6 @@ struct place {
 	bool is_after_text; /* with spaces, and a space before this one */
 };
 
-static void
-add_escaped(struct buf *out, char c)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z') || c == ' ' || c == '"' || c == '/') {
-		buf_add_char(out, c);
-		return;
-	}
-	buf_add_text(out, "\\x");
-	buf_add_char(out, hex[(unsigned char)c >> 4]);
-	buf_add_char(out, hex[c & 0xF]);
-}
-
 /* "[^" and the bytes at which a word ends here; without its "]". */
 static void
 add_class(struct buf *out, const struct place *p, const char *more)
@@ -225,7 +204,7 @@ add_class(struct buf *out, const struct place *p, const char *more)
 	char end = p->end;
 
 	buf_add_text(out, "[^");
-	add_escaped(out, end);
+	format_grok_add_byte(out, end);
 	if (p->in_quotes)
 		buf_add_text(out, end == '"' ? "" : "\"");
 	/* In columns that are not set apart by spaces there may be some. */
@@ -265,17 +244,17 @@ add_text(struct buf *out, const struct place *p)
 		buf_add_text(out, ".*?");
 	} else {
 		buf_add_text(out, "[^");
-		add_escaped(out, first);
+		format_grok_add_byte(out, first);
 		buf_add_text(out, "]*+");
 		if (p->next.len == 1)
 			return;
 		buf_add_text(out, "(?:");
-		add_escaped(out, first);
+		format_grok_add_byte(out, first);
 		buf_add_text(out, "(?!");
 		for (i = 1; i < p->next.len; i++)
-			add_escaped(out, p->next.data[i]);
+			format_grok_add_byte(out, p->next.data[i]);
 		buf_add_text(out, ")[^");
-		add_escaped(out, first);
+		format_grok_add_byte(out, first);
 		buf_add_text(out, "]*+)*+");
 	}
 }
@@ -521,7 +500,7 @@ last_end(const struct format_columns *c, size_t i)
 
 	if (!i || c->pieces[i - 1].is_field)
 		return ' ';
-	before = text_of(c, i - 1);
+	before = format_columns_text(c, i - 1);
 	return before.len == 1 && memchr(";,|\t", before.data[0], 4)
 	    ? before.data[0]
 	    : ' ';
@@ -530,14 +509,14 @@ last_end(const struct format_columns *c, size_t i)
 static struct place
 place_of(const struct format_columns *c, size_t i, bool in_quotes)
 {
-	struct place p = { .name = text_of(c, i),
+	struct place p = { .name = format_columns_text(c, i),
 		.shape = c->pieces[i].shape,
 		.in_quotes = in_quotes,
 		.is_last = i + 1 == c->n_pieces };
 	size_t j;
 
 	p.is_after_text = i >= 2 && !in_quotes &&
-	    str_equal(text_of(c, i - 1), STR(" ")) &&
+	    str_equal(format_columns_text(c, i - 1), STR(" ")) &&
 	    c->pieces[i - 2].is_field && c->pieces[i - 2].shape == VALUE_TEXT;
 
 	p.end = p.is_last && !is_text(&p) && p.shape != VALUE_USER
@@ -552,171 +531,10 @@ place_of(const struct format_columns *c, size_t i, bool in_quotes)
 	for (j = i + 1; j < c->n_pieces && c->pieces[j].is_field; j++)
 		;
 	if (j < c->n_pieces) {
-		p.next = text_of(c, j);
+		p.next = format_columns_text(c, j);
 		p.end = p.next.data[0];
 	}
 	return p;
-}
-
-/* Adds what piece i looks like, where that is a number or a protocol. */
-static bool
-add_look(struct buf *out, const struct format_columns *c, size_t i)
-{
-	switch (c->pieces[i].shape) {
-	case VALUE_STATUS:
-		buf_add_text(out, "(?:-|[0-9]{3})");
-		return true;
-	case VALUE_COUNT:
-		buf_add_text(out, "(?:-|[0-9]++)");
-		return true;
-	case VALUE_SECONDS: /* of nginx they have a fraction, and are never "-" */
-		buf_add_text(out,
-		    c->pieces[i].is_integer ? "(?:-|[0-9]++)"
-					    : "[0-9]++\\.[0-9]++");
-		return true;
-	case VALUE_WORD:
-		if (!str_equal(text_of(c, i), STR("server_protocol")))
-			return false;
-		buf_add_text(out, "(?:HTTP/[0-9.]++|-|)");
-		return true;
-	case VALUE_TEXT:
-	case VALUE_USER:
-	case VALUE_ADDRESS:
-	case VALUE_HOST:
-	case VALUE_LIST:
-	case VALUE_SECONDS_LIST:
-	case VALUE_TIME_LOCAL:
-	case VALUE_SCHEME:
-	case VALUE_IS_ARGS:
-	case VALUE_ARGS:
-	case VALUE_URI:
-	case VALUE_FLAG:
-	case VALUE_PORT:
-		break;
-	}
-	return false;
-}
-
-/*
- * Adds the literal piece i from its byte k on and the look of the variable
- * after it, up to where that ends.  Returns whether there is such a look.
- */
-static bool
-add_column_look(struct buf *out, const struct format_columns *c, size_t i,
-    size_t k)
-{
-	size_t len = out->len;
-	struct str literal, next;
-
-	if (i + 1 >= c->n_pieces || c->pieces[i].is_field ||
-	    !c->pieces[i + 1].is_field ||
-	    (i + 2 < c->n_pieces && c->pieces[i + 2].is_field))
-		return false;
-	literal = text_of(c, i);
-	next = i + 2 < c->n_pieces ? text_of(c, i + 2) : literal;
-	for (; k < literal.len; k++)
-		add_escaped(out, literal.data[k]);
-	if (!add_look(out, c, i + 1)) {
-		out->len = len;
-		return false;
-	}
-	buf_add_text(out, "(?![^");
-	add_escaped(out, next.data[0]);
-	buf_add_text(out, "])");
-	return true;
-}
-
-/*
- * Adds how the line goes on behind the first byte of the delimiter of piece i,
- * where the next column has a look: then the text ends there and not before.
- * Of a status, which three digits in a text may be, the column after it too,
- * and so of a protocol that is "-" or empty.  No further ones: what is torn
- * there must not cost the line.
- */
-static bool
-add_next_look(struct buf *out, const struct format_columns *c, size_t i)
-{
-	size_t len;
-
-	if (!add_column_look(out, c, i + 1, 1))
-		return false;
-	if (c->pieces[i + 2].shape == VALUE_STATUS) {
-		(void)add_column_look(out, c, i + 3, 0);
-	} else if (c->pieces[i + 2].shape == VALUE_WORD) {
-		len = out->len;
-		buf_add_text(out, "(?:(?<=[0-9.])|");
-		if (add_column_look(out, c, i + 3, 0))
-			buf_add_char(out, ')');
-		else
-			out->len = len;
-	}
-	return true;
-}
-
-/* Bytes of text up to one that may end it, which are not for giving back. */
-static void
-add_bytes_before(struct buf *out, const struct place *p)
-{
-	buf_add_text(out, "[^");
-	add_escaped(out, p->end);
-	if (p->next_shape == VALUE_IS_ARGS)
-		buf_add_char(out, '?');
-	buf_add_text(out, p->in_quotes ? "\"\\\\]*+" : "]*+");
-}
-
-/*
- * Text with its delimiter in it, where it is known what comes next:
- * [^d]*+(?:d(?!elimiter next)[^d]*+)*+(?=delimiter next)|
- */
-static void
-add_text_before(struct buf *out, const struct place *p, struct str next)
-{
-	add_bytes_before(out, p);
-	buf_add_text(out, p->in_quotes ? "(?:(?:\\\\.|" : "(?:(?:");
-	add_escaped(out, p->end);
-	buf_add_text(out, "(?!");
-	buf_add(out, next);
-	buf_add_text(out, "))");
-	add_bytes_before(out, p);
-	buf_add_text(out, ")*+(?=");
-	if (p->next_shape == VALUE_IS_ARGS)
-		buf_add_text(out, "\\?|");
-	add_escaped(out, p->end);
-	buf_add(out, next);
-	buf_add_text(out, ")|");
-}
-
-/*
- * What piece i is where its end is known; the expression without that is to
- * follow, as the other of two alternatives.
- *
- * ret_is_known  whether it is, and out has the first one
- */
-static int
-add_known_end(struct buf *out, const struct format_columns *c, size_t i,
-    const struct place *p, bool *ret_is_known)
-{
-	struct buf next;
-	int error;
-
-	*ret_is_known = false;
-	if (!is_text(p) || !p->next.len || (p->in_quotes && p->end == '"'))
-		return 0;
-	/* A path and what follows its question mark are one text. */
-	while (i + 2 < c->n_pieces && p->next_shape == VALUE_IS_ARGS &&
-	    c->pieces[i + 1].is_field)
-		i++;
-	if (c->pieces[i + 1].is_field)
-		return 0;
-	buf_init(&next, BOUNDS_FORMAT_BYTES);
-	*ret_is_known = add_next_look(&next, c, i);
-	error = buf_status(&next);
-	if (!error && *ret_is_known) {
-		buf_add_text(out, "(?:");
-		add_text_before(out, p, buf_str(&next));
-	}
-	buf_release(&next);
-	return error;
 }
 
 static int
@@ -726,13 +544,15 @@ build_field(struct format_columns *c, struct format_build *b, size_t i,
 	const struct format_columns_piece *piece = &c->pieces[i];
 	struct place p = place_of(c, i, in_quotes);
 	struct buf expression;
-	bool is_alternative;
-	int error;
+	bool has_known_end = false;
+	int error = 0;
 
 	buf_init(&expression, 16 * BOUNDS_FORMAT_BYTES + 1024);
-	error = add_known_end(&expression, c, i, &p, &is_alternative);
+	if (is_text(&p))
+		error = format_end_add(&expression, c, i, in_quotes,
+		    &has_known_end);
 	add_expression(&expression, &p, piece->is_integer, c->may_be_empty);
-	if (is_alternative)
+	if (has_known_end)
 		buf_add_char(&expression, ')');
 	if (!error)
 		error = buf_status(&expression);
@@ -769,7 +589,7 @@ format_columns_build(struct format_columns *c, struct format_build *b)
 			error = build_field(c, b, i, in_quotes);
 			continue;
 		}
-		literal = text_of(c, i);
+		literal = format_columns_text(c, i);
 		for (j = 0; j < literal.len; j++)
 			in_quotes ^= literal.data[j] == '"';
 		error = format_build_add(b, FORMAT_LITERAL, b->depth, 0,
