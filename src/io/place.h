@@ -45,6 +45,7 @@ struct places {
 	struct reader *reader; /* borrowed, as the watch */
 	struct watch *watch;
 	bool from_start; /* also files that are there at the beginning */
+	bool has_let_go; /* of files, since the last save: see place_seen() */
 	/* Something cannot be read now: look at the places again, in a while. */
 	void (*on_retry)(void *arg);
 	void *arg;
