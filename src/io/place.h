@@ -138,13 +138,6 @@ struct place *place_of(const struct places *places,
     const struct reader_file *f);
 
 /*
- * f was empty when it was found beside a place, and is not any more: whether it
- * is a copy of what is read at that place, or compressed.  It is undecided no
- * more.
- */
-bool place_is_copy(const struct places *places, struct reader_file *f);
-
-/*
  * A place of a glob: whether its file left it only lately (BOUNDS_HOLD_MS), so
  * that another one is to come there.
  */

@@ -14,6 +14,7 @@
 
 #include "io/paths.h"
 #include "io/place.h"
+#include "io/place_copy.h"
 #include "io/place_glob.h"
 #include "io/resume.h"
 #include "io/watch.h"
@@ -178,7 +179,7 @@ is_copy(void *arg, struct reader_file *f)
 {
 	const struct tailer *t = arg;
 
-	return place_is_copy(&t->places, f);
+	return place_copy_decide(place_of(&t->places, f), f);
 }
 
 static bool
