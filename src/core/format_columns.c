@@ -3,101 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "accesslog/fields.h"
+#include "format_end.h"
 #include "format_grok.h"
-
-/* What the values of a variable look like. */
-enum shape {
-	WORD, /* no spaces, unless in quotes */
-	TEXT, /* with spaces */
-	USER,
-	ADDRESS, /* or several, "10.0.0.1, 10.0.0.2" */
-	HOST,
-	LIST, /* one for each server tried: "a, b : c" */
-	STATUS,
-	COUNT,
-	SECONDS,
-	SECONDS_LIST,
-	TIME_LOCAL,
-	SCHEME,
-	IS_ARGS, /* "?" or nothing */
-	ARGS,
-	URI, /* begins with a slash */
-	FLAG, /* one character */
-	PORT,
-};
-
-static const struct {
-	const char *name;
-	enum shape shape;
-} shapes[] = {
-	{ "args", ARGS },
-	{ "connection_status", FLAG },
-	{ "cookie_", TEXT },
-	{ "host", HOST },
-	{ "http_accept", TEXT },
-	{ "http_accept_", TEXT },
-	{ "http_authorization", TEXT },
-	{ "http_cookie", TEXT },
-	{ "http_host", HOST },
-	{ "http_sec_ch_", TEXT },
-	{ "http_user_agent", TEXT },
-	{ "http_x_forwarded_for", ADDRESS },
-	{ "is_args", IS_ARGS },
-	{ "pipe", FLAG },
-	{ "proxy_add_x_forwarded_for", ADDRESS },
-	{ "realip_remote_addr", ADDRESS },
-	{ "remote_addr", ADDRESS },
-	{ "remote_port", PORT },
-	{ "remote_user", USER },
-	{ "request", TEXT },
-	{ "request_body", TEXT },
-	{ "request_uri", URI },
-	{ "scheme", SCHEME },
-	{ "sent_http_", TEXT },
-	{ "server_name", HOST },
-	{ "server_port", PORT },
-	{ "ssl_client_i_dn", TEXT },
-	{ "ssl_client_s_dn", TEXT },
-	{ "time", TEXT },
-	{ "time_local", TIME_LOCAL },
-	{ "upstream_", LIST },
-	{ "uri", URI },
-};
-
-/* A name that ends in '_' stands for all that begin with it. */
-static bool
-is_named(struct str name, struct str row)
-{
-	if (row.data[row.len - 1] == '_')
-		return str_starts_with(name, row);
-	return str_equal(name, row);
-}
-
-static enum shape
-shape_of(struct str name)
-{
-	size_t i;
-
-	switch (fields_kind_of(name)) {
-	case FIELDS_STATUS:
-		return STATUS;
-	case FIELDS_COUNT:
-		return COUNT;
-	case FIELDS_SECONDS:
-		return SECONDS;
-	case FIELDS_SECONDS_LIST:
-		return SECONDS_LIST;
-	case FIELDS_TIME:
-	case FIELDS_TEXT:
-		break;
-	}
-	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		if (is_named(name, str_from(shapes[i].name)))
-			return shapes[i].shape;
-	}
-	return WORD;
-}
 
 int
 format_columns_script_init(struct format_columns_script *s, size_t max_bytes)
@@ -246,15 +153,10 @@ format_columns_add_field(struct format_columns *c, struct str name,
 	}
 	if (buf_status(&c->text))
 		return -ENOMEM;
+	piece.shape = piece.rank
+	    ? format_value_shape(str_of(c->text.data + piece.from, piece.len))
+	    : VALUE_WORD;
 	return add_piece(c, piece);
-}
-
-static struct str
-text_of(const struct format_columns *c, size_t i)
-{
-	const struct format_columns_piece *p = &c->pieces[i];
-
-	return str_of(c->text.data + p->from, p->len);
 }
 
 /* Of the pieces with one name only the best is captured. */
@@ -270,7 +172,8 @@ choose_captured(struct format_columns *c)
 			struct format_columns_piece *b = &c->pieces[j];
 
 			if (!b->is_field || b->is_uncaptured ||
-			    !str_equal(text_of(c, i), text_of(c, j)))
+			    !str_equal(format_columns_text(c, i),
+				format_columns_text(c, j)))
 				continue;
 			if (a->rank > b->rank)
 				b->is_uncaptured = true;
@@ -283,30 +186,16 @@ choose_captured(struct format_columns *c)
 /* Where a variable stands: what decides on its expression. */
 struct place {
 	struct str name;
-	enum shape shape;
+	enum format_value_shape shape;
 	struct str next; /* the literal that follows; empty at the end */
 	char end; /* its first byte; at the end, what ends the other columns */
 	bool is_last;
-	enum shape next_shape; /* of a variable that follows at once */
+	enum format_value_shape
+	    next_shape; /* of a variable that follows at once */
 	bool is_before_field;
 	bool in_quotes; /* the value is escaped up to the next quote */
 	bool is_after_text; /* with spaces, and a space before this one */
 };
-
-static void
-add_escaped(struct buf *out, char c)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-	    (c >= 'A' && c <= 'Z') || c == ' ' || c == '"' || c == '/') {
-		buf_add_char(out, c);
-		return;
-	}
-	buf_add_text(out, "\\x");
-	buf_add_char(out, hex[(unsigned char)c >> 4]);
-	buf_add_char(out, hex[c & 0xF]);
-}
 
 /* "[^" and the bytes at which a word ends here; without its "]". */
 static void
@@ -315,7 +204,7 @@ add_class(struct buf *out, const struct place *p, const char *more)
 	char end = p->end;
 
 	buf_add_text(out, "[^");
-	add_escaped(out, end);
+	format_grok_add_byte(out, end);
 	if (p->in_quotes)
 		buf_add_text(out, end == '"' ? "" : "\"");
 	/* In columns that are not set apart by spaces there may be some. */
@@ -355,22 +244,22 @@ add_text(struct buf *out, const struct place *p)
 		buf_add_text(out, ".*?");
 	} else {
 		buf_add_text(out, "[^");
-		add_escaped(out, first);
+		format_grok_add_byte(out, first);
 		buf_add_text(out, "]*+");
 		if (p->next.len == 1)
 			return;
 		buf_add_text(out, "(?:");
-		add_escaped(out, first);
+		format_grok_add_byte(out, first);
 		buf_add_text(out, "(?!");
 		for (i = 1; i < p->next.len; i++)
-			add_escaped(out, p->next.data[i]);
+			format_grok_add_byte(out, p->next.data[i]);
 		buf_add_text(out, ")[^");
-		add_escaped(out, first);
+		format_grok_add_byte(out, first);
 		buf_add_text(out, "]*+)*+");
 	}
 }
 
-/* A list between spaces; see LIST. */
+/* A list between spaces; see VALUE_LIST. */
 static void
 add_list(struct buf *out, const struct place *p)
 {
@@ -393,44 +282,44 @@ static void
 add_undelimited(struct buf *out, const struct place *p)
 {
 	switch (p->shape) {
-	case SCHEME:
+	case VALUE_SCHEME:
 		buf_add_text(out, "(?:https?|wss?|-)?");
 		return;
-	case STATUS:
+	case VALUE_STATUS:
 		buf_add_text(out, "(?:[0-9]{3}|-)");
 		return;
-	case COUNT:
+	case VALUE_COUNT:
 		buf_add_text(out, "(?:[0-9]++|-)");
 		return;
-	case SECONDS:
+	case VALUE_SECONDS:
 		buf_add_text(out, "(?:[0-9]++(?:\\.[0-9]{3})?|-)");
 		return;
-	case TIME_LOCAL:
+	case VALUE_TIME_LOCAL:
 		buf_add_text(out, "%{HTTPDATE}");
 		return;
-	case IS_ARGS:
+	case VALUE_IS_ARGS:
 		buf_add_text(out, "\\??+");
 		return;
-	case FLAG:
+	case VALUE_FLAG:
 		buf_add_char(out, '.');
 		return;
-	case PORT:
+	case VALUE_PORT:
 		buf_add_text(out, "%{PORT}");
 		return;
-	case WORD:
-	case TEXT:
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case SECONDS_LIST:
-	case ARGS:
-	case URI:
+	case VALUE_WORD:
+	case VALUE_TEXT:
+	case VALUE_USER:
+	case VALUE_ADDRESS:
+	case VALUE_HOST:
+	case VALUE_LIST:
+	case VALUE_SECONDS_LIST:
+	case VALUE_ARGS:
+	case VALUE_URI:
 		break;
 	}
-	if (p->next_shape == URI)
+	if (p->next_shape == VALUE_URI)
 		add_word(out, p, "/");
-	else if (p->next_shape == IS_ARGS)
+	else if (p->next_shape == VALUE_IS_ARGS)
 		add_word(out, p, "?");
 	else
 		buf_add_text(out, p->in_quotes ? ".*?" : "[^ ]*?");
@@ -447,13 +336,13 @@ add_narrow(struct buf *out, const struct place *p, bool is_integer,
 	char end = p->end;
 
 	switch (p->shape) {
-	case STATUS:
+	case VALUE_STATUS:
 		/* Of the words of a user agent it is the one that is three. */
 		buf_add_text(out,
 		    p->is_after_text ? "(?:-|[0-9]{3})(?![^ ])" : "%{STATUS}");
 		return true;
-	case COUNT:
-	case SECONDS:
+	case VALUE_COUNT:
+	case VALUE_SECONDS:
 		if (is_integer && end == ' ') {
 			buf_add_text(out, "%{INTEGER}");
 			return true;
@@ -463,38 +352,38 @@ add_narrow(struct buf *out, const struct place *p, bool is_integer,
 			: end == '"' || p->in_quotes ? ""
 						     : "\"");
 		buf_add_text(out,
-		    may_be_empty && p->shape == SECONDS ? "]*+" : "]++");
+		    may_be_empty && p->shape == VALUE_SECONDS ? "]*+" : "]++");
 		return true;
-	case TIME_LOCAL:
+	case VALUE_TIME_LOCAL:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{HTTPDATE}");
 			return true;
 		}
 		break;
-	case FLAG:
+	case VALUE_FLAG:
 		buf_add_char(out, '.');
 		return true;
-	case IS_ARGS:
+	case VALUE_IS_ARGS:
 		buf_add_text(out, "\\??+");
 		return true;
-	case PORT: /* of a unix-domain socket there is none */
+	case VALUE_PORT: /* of a unix-domain socket there is none */
 		buf_add_text(out, "(?:-|[0-9]*+)");
 		return true;
-	case SECONDS_LIST:
+	case VALUE_SECONDS_LIST:
 		if (end == ' ' && !p->in_quotes) {
 			buf_add_text(out, "%{SECONDS_LIST}");
 			return true;
 		}
 		break;
-	case WORD:
-	case TEXT:
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case SCHEME:
-	case ARGS:
-	case URI:
+	case VALUE_WORD:
+	case VALUE_TEXT:
+	case VALUE_USER:
+	case VALUE_ADDRESS:
+	case VALUE_HOST:
+	case VALUE_LIST:
+	case VALUE_SCHEME:
+	case VALUE_ARGS:
+	case VALUE_URI:
 		break;
 	}
 	return false;
@@ -507,16 +396,16 @@ add_delimited(struct buf *out, const struct place *p)
 	char end = p->end;
 
 	switch (p->shape) {
-	case TEXT:
+	case VALUE_TEXT:
 		add_text(out, p);
 		return;
-	case USER:
+	case VALUE_USER:
 		if (p->is_last || (p->next.len == 1 && end == ' '))
 			add_word(out, p, "");
 		else
 			add_text(out, p);
 		return;
-	case ADDRESS:
+	case VALUE_ADDRESS:
 		if (end == ' ' && !p->in_quotes)
 			buf_add_text(out, "%{CLIENT}");
 		else if (end == ':') /* the last one: of IPv6 there are more */
@@ -526,32 +415,32 @@ add_delimited(struct buf *out, const struct place *p)
 		else
 			add_word(out, p, "");
 		return;
-	case HOST:
+	case VALUE_HOST:
 		if (end == ':')
 			buf_add_text(out, "%{SERVER}");
 		else
 			add_word(out, p, "");
 		return;
-	case LIST:
-	case SECONDS_LIST:
+	case VALUE_LIST:
+	case VALUE_SECONDS_LIST:
 		add_list(out, p);
 		return;
-	case TIME_LOCAL:
+	case VALUE_TIME_LOCAL:
 		if (end == ']' || end == '"' || end == '\t' || end == '|')
 			add_word(out, p, "");
 		else
 			buf_add_text(out, "%{HTTPDATE}");
 		return;
-	case WORD:
-	case STATUS:
-	case COUNT:
-	case SECONDS:
-	case SCHEME:
-	case IS_ARGS:
-	case ARGS:
-	case URI:
-	case FLAG:
-	case PORT:
+	case VALUE_WORD:
+	case VALUE_STATUS:
+	case VALUE_COUNT:
+	case VALUE_SECONDS:
+	case VALUE_SCHEME:
+	case VALUE_IS_ARGS:
+	case VALUE_ARGS:
+	case VALUE_URI:
+	case VALUE_FLAG:
+	case VALUE_PORT:
 		break;
 	}
 	add_word(out, p, "");
@@ -571,36 +460,30 @@ add_expression(struct buf *out, const struct place *p, bool is_integer,
 	}
 }
 
-static enum shape
-shape_at(const struct format_columns *c, size_t i)
-{
-	return c->pieces[i].rank ? shape_of(text_of(c, i)) : WORD;
-}
-
 /* Values that may hold what separates the columns. */
 static bool
 is_text(const struct place *p)
 {
 	switch (p->shape) {
-	case TEXT:
-	case URI:
-	case ARGS:
+	case VALUE_TEXT:
+	case VALUE_URI:
+	case VALUE_ARGS:
 		return true;
-	case WORD:
+	case VALUE_WORD:
 		return str_starts_with(p->name, STR("http_"));
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case STATUS:
-	case COUNT:
-	case SECONDS:
-	case SECONDS_LIST:
-	case TIME_LOCAL:
-	case SCHEME:
-	case IS_ARGS:
-	case FLAG:
-	case PORT:
+	case VALUE_USER:
+	case VALUE_ADDRESS:
+	case VALUE_HOST:
+	case VALUE_LIST:
+	case VALUE_STATUS:
+	case VALUE_COUNT:
+	case VALUE_SECONDS:
+	case VALUE_SECONDS_LIST:
+	case VALUE_TIME_LOCAL:
+	case VALUE_SCHEME:
+	case VALUE_IS_ARGS:
+	case VALUE_FLAG:
+	case VALUE_PORT:
 		break;
 	}
 	return false;
@@ -617,7 +500,7 @@ last_end(const struct format_columns *c, size_t i)
 
 	if (!i || c->pieces[i - 1].is_field)
 		return ' ';
-	before = text_of(c, i - 1);
+	before = format_columns_text(c, i - 1);
 	return before.len == 1 && memchr(";,|\t", before.data[0], 4)
 	    ? before.data[0]
 	    : ' ';
@@ -626,192 +509,32 @@ last_end(const struct format_columns *c, size_t i)
 static struct place
 place_of(const struct format_columns *c, size_t i, bool in_quotes)
 {
-	struct place p = { .name = text_of(c, i),
-		.shape = shape_at(c, i),
+	struct place p = { .name = format_columns_text(c, i),
+		.shape = c->pieces[i].shape,
 		.in_quotes = in_quotes,
 		.is_last = i + 1 == c->n_pieces };
 	size_t j;
 
 	p.is_after_text = i >= 2 && !in_quotes &&
-	    str_equal(text_of(c, i - 1), STR(" ")) &&
-	    c->pieces[i - 2].is_field && shape_at(c, i - 2) == TEXT;
+	    str_equal(format_columns_text(c, i - 1), STR(" ")) &&
+	    c->pieces[i - 2].is_field && c->pieces[i - 2].shape == VALUE_TEXT;
 
-	p.end = p.is_last && !is_text(&p) && p.shape != USER ? last_end(c, i)
-							     : ' ';
+	p.end = p.is_last && !is_text(&p) && p.shape != VALUE_USER
+	    ? last_end(c, i)
+	    : ' ';
 	if (p.is_last)
 		return p;
 	p.is_before_field = c->pieces[i + 1].is_field;
 	if (p.is_before_field)
-		p.next_shape = shape_at(c, i + 1);
+		p.next_shape = c->pieces[i + 1].shape;
 	/* What ends the whole run of variables ends this one at the latest. */
 	for (j = i + 1; j < c->n_pieces && c->pieces[j].is_field; j++)
 		;
 	if (j < c->n_pieces) {
-		p.next = text_of(c, j);
+		p.next = format_columns_text(c, j);
 		p.end = p.next.data[0];
 	}
 	return p;
-}
-
-/* Adds what piece i looks like, where that is a number or a protocol. */
-static bool
-add_look(struct buf *out, const struct format_columns *c, size_t i)
-{
-	switch (shape_at(c, i)) {
-	case STATUS:
-		buf_add_text(out, "(?:-|[0-9]{3})");
-		return true;
-	case COUNT:
-		buf_add_text(out, "(?:-|[0-9]++)");
-		return true;
-	case SECONDS: /* of nginx they have a fraction, and are never "-" */
-		buf_add_text(out,
-		    c->pieces[i].is_integer ? "(?:-|[0-9]++)"
-					    : "[0-9]++\\.[0-9]++");
-		return true;
-	case WORD:
-		if (!str_equal(text_of(c, i), STR("server_protocol")))
-			return false;
-		buf_add_text(out, "(?:HTTP/[0-9.]++|-|)");
-		return true;
-	case TEXT:
-	case USER:
-	case ADDRESS:
-	case HOST:
-	case LIST:
-	case SECONDS_LIST:
-	case TIME_LOCAL:
-	case SCHEME:
-	case IS_ARGS:
-	case ARGS:
-	case URI:
-	case FLAG:
-	case PORT:
-		break;
-	}
-	return false;
-}
-
-/*
- * Adds the literal piece i from its byte k on and the look of the variable
- * after it, up to where that ends.  Returns whether there is such a look.
- */
-static bool
-add_column_look(struct buf *out, const struct format_columns *c, size_t i,
-    size_t k)
-{
-	size_t len = out->len;
-	struct str literal, next;
-
-	if (i + 1 >= c->n_pieces || c->pieces[i].is_field ||
-	    !c->pieces[i + 1].is_field ||
-	    (i + 2 < c->n_pieces && c->pieces[i + 2].is_field))
-		return false;
-	literal = text_of(c, i);
-	next = i + 2 < c->n_pieces ? text_of(c, i + 2) : literal;
-	for (; k < literal.len; k++)
-		add_escaped(out, literal.data[k]);
-	if (!add_look(out, c, i + 1)) {
-		out->len = len;
-		return false;
-	}
-	buf_add_text(out, "(?![^");
-	add_escaped(out, next.data[0]);
-	buf_add_text(out, "])");
-	return true;
-}
-
-/*
- * Adds how the line goes on behind the first byte of the delimiter of piece i,
- * where the next column has a look: then the text ends there and not before.
- * Of a status, which three digits in a text may be, the column after it too,
- * and so of a protocol that is "-" or empty.  No further ones: what is torn
- * there must not cost the line.
- */
-static bool
-add_next_look(struct buf *out, const struct format_columns *c, size_t i)
-{
-	size_t len;
-
-	if (!add_column_look(out, c, i + 1, 1))
-		return false;
-	if (shape_at(c, i + 2) == STATUS) {
-		(void)add_column_look(out, c, i + 3, 0);
-	} else if (shape_at(c, i + 2) == WORD) {
-		len = out->len;
-		buf_add_text(out, "(?:(?<=[0-9.])|");
-		if (add_column_look(out, c, i + 3, 0))
-			buf_add_char(out, ')');
-		else
-			out->len = len;
-	}
-	return true;
-}
-
-/* Bytes of text up to one that may end it, which are not for giving back. */
-static void
-add_bytes_before(struct buf *out, const struct place *p)
-{
-	buf_add_text(out, "[^");
-	add_escaped(out, p->end);
-	if (p->next_shape == IS_ARGS)
-		buf_add_char(out, '?');
-	buf_add_text(out, p->in_quotes ? "\"\\\\]*+" : "]*+");
-}
-
-/*
- * Text with its delimiter in it, where it is known what comes next:
- * [^d]*+(?:d(?!elimiter next)[^d]*+)*+(?=delimiter next)|
- */
-static void
-add_text_before(struct buf *out, const struct place *p, struct str next)
-{
-	add_bytes_before(out, p);
-	buf_add_text(out, p->in_quotes ? "(?:(?:\\\\.|" : "(?:(?:");
-	add_escaped(out, p->end);
-	buf_add_text(out, "(?!");
-	buf_add(out, next);
-	buf_add_text(out, "))");
-	add_bytes_before(out, p);
-	buf_add_text(out, ")*+(?=");
-	if (p->next_shape == IS_ARGS)
-		buf_add_text(out, "\\?|");
-	add_escaped(out, p->end);
-	buf_add(out, next);
-	buf_add_text(out, ")|");
-}
-
-/*
- * What piece i is where its end is known; the expression without that is to
- * follow, as the other of two alternatives.
- *
- * ret_is_known  whether it is, and out has the first one
- */
-static int
-add_known_end(struct buf *out, const struct format_columns *c, size_t i,
-    const struct place *p, bool *ret_is_known)
-{
-	struct buf next;
-	int error;
-
-	*ret_is_known = false;
-	if (!is_text(p) || !p->next.len || (p->in_quotes && p->end == '"'))
-		return 0;
-	/* A path and what follows its question mark are one text. */
-	while (i + 2 < c->n_pieces && p->next_shape == IS_ARGS &&
-	    c->pieces[i + 1].is_field)
-		i++;
-	if (c->pieces[i + 1].is_field)
-		return 0;
-	buf_init(&next, BOUNDS_FORMAT_BYTES);
-	*ret_is_known = add_next_look(&next, c, i);
-	error = buf_status(&next);
-	if (!error && *ret_is_known) {
-		buf_add_text(out, "(?:");
-		add_text_before(out, p, buf_str(&next));
-	}
-	buf_release(&next);
-	return error;
 }
 
 static int
@@ -821,13 +544,15 @@ build_field(struct format_columns *c, struct format_build *b, size_t i,
 	const struct format_columns_piece *piece = &c->pieces[i];
 	struct place p = place_of(c, i, in_quotes);
 	struct buf expression;
-	bool is_alternative;
-	int error;
+	bool has_known_end = false;
+	int error = 0;
 
 	buf_init(&expression, 16 * BOUNDS_FORMAT_BYTES + 1024);
-	error = add_known_end(&expression, c, i, &p, &is_alternative);
+	if (is_text(&p))
+		error = format_end_add(&expression, c, i, in_quotes,
+		    &has_known_end);
 	add_expression(&expression, &p, piece->is_integer, c->may_be_empty);
-	if (is_alternative)
+	if (has_known_end)
 		buf_add_char(&expression, ')');
 	if (!error)
 		error = buf_status(&expression);
@@ -864,7 +589,7 @@ format_columns_build(struct format_columns *c, struct format_build *b)
 			error = build_field(c, b, i, in_quotes);
 			continue;
 		}
-		literal = text_of(c, i);
+		literal = format_columns_text(c, i);
 		for (j = 0; j < literal.len; j++)
 			in_quotes ^= literal.data[j] == '"';
 		error = format_build_add(b, FORMAT_LITERAL, b->depth, 0,

@@ -11,15 +11,16 @@
  *
  * They are possessive wherever giving back a byte could never help, so a line
  * of another format is refused in linear time.  Text that may itself hold its
- * delimiter (a request between semicolons) ends where the next column, a number
- * or a protocol, looks like one.  Where no such column is next, text between
- * spaces is looked for byte by byte.
+ * delimiter (a request between semicolons) ends where the next column looks
+ * like one (format_end.h).  Where nothing tells that, text between spaces is
+ * looked for byte by byte.
  */
 #ifndef ACCESSLOG_FORMAT_COLUMNS_H
 #define ACCESSLOG_FORMAT_COLUMNS_H
 
 #include "accesslog/buf.h"
 #include "format_build.h"
+#include "format_value.h"
 
 struct format_columns_piece {
 	bool is_field;
@@ -29,6 +30,7 @@ struct format_columns_piece {
 	/* The best of those with the same name is captured; the first of them. */
 	/* 0: a name of the user's own, which says nothing of its values. */
 	unsigned rank;
+	enum format_value_shape shape; /* of a field */
 	size_t column;
 	size_t from, len; /* of the literal, or of the name, in the text */
 };
@@ -88,6 +90,15 @@ int format_columns_add_literal(struct format_columns *c, size_t column,
 /* piece: its column, rank, shift; name is copied, in lower case, '-' as '_'. */
 int format_columns_add_field(struct format_columns *c, struct str name,
     struct format_columns_piece piece) __attribute__((warn_unused_result));
+
+/* The literal, or the name of the field, that piece i is; borrowed. */
+static inline struct str
+format_columns_text(const struct format_columns *c, size_t i)
+{
+	const struct format_columns_piece *p = &c->pieces[i];
+
+	return str_of(c->text.data + p->from, p->len);
+}
 
 /* The items of all pieces. */
 int format_columns_build(struct format_columns *c, struct format_build *b)

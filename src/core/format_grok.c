@@ -445,3 +445,19 @@ format_grok_expand(struct format_build *b, struct str text, size_t column)
 
 	return expand(b, &r);
 }
+
+void
+format_grok_add_byte(struct buf *out, char byte)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if ((byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+	    (byte >= 'A' && byte <= 'Z') || byte == ' ' || byte == '"' ||
+	    byte == '/') {
+		buf_add_char(out, byte);
+		return;
+	}
+	buf_add_text(out, "\\x");
+	buf_add_char(out, hex[(unsigned char)byte >> 4]);
+	buf_add_char(out, hex[byte & 0xF]);
+}

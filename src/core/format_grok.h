@@ -25,4 +25,7 @@ int format_grok_read(struct format_build *b, struct str text, size_t from,
 int format_grok_expand(struct format_build *b, struct str text, size_t column)
     __attribute__((warn_unused_result));
 
+/* Adds a byte to such an expression, in which it stands for itself. */
+void format_grok_add_byte(struct buf *out, char byte);
+
 #endif

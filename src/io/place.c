@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "io/paths.h"
+#include "io/place_copy.h"
 #include "io/rotated.h"
 
 struct place_source *
@@ -111,19 +112,6 @@ ignore(struct place *p, const struct file *file, enum event_kind why)
 	return is_new;
 }
 
-/* Whether f was at the place, or has a name that a rotation gives there. */
-static bool
-is_of_place(const struct place *p, const struct file *f)
-{
-	char *log = rotated_log(p->path);
-	char *other = rotated_log(f->path);
-	bool is = log && other && !strcmp(log, other);
-
-	free(log);
-	free(other);
-	return is;
-}
-
 /* The file if it is known, and not only its inode, which is used anew. */
 static struct reader_file *
 find_known(struct reader *r, const struct file *file)
@@ -135,58 +123,6 @@ find_known(struct reader *r, const struct file *file)
 		return known;
 	reader_yield(known, file);
 	return NULL;
-}
-
-/*
- * Whether the new file is a copy of one that is followed beside it: of any, or
- * only of those that were at the place.
- *
- * undecided  whose file it is, or NULL; if it is undecided no more, that has
- *            the rest of one that was cut, and it is no copy
- */
-static enum file_copy
-find_original(const struct place *p, const struct file *file, bool of_place,
-    const struct reader_file *undecided)
-{
-	char *directory = paths_parent(p->path);
-	enum file_copy answer = FILE_IS_NO_COPY;
-	struct reader_file *f;
-	bool has_changed;
-
-	TAILQ_FOREACH(f, reader_files(p->source->places->reader), entry) {
-		char *other;
-		enum file_copy one;
-		bool is_beside;
-
-		if (answer == FILE_IS_COPY || f->file == file ||
-		    (of_place &&
-			(f->source != &p->source->reader ||
-			    !is_of_place(p, f->file))))
-			continue;
-		other = paths_parent(f->file->path);
-		is_beside = directory && other && !strcmp(directory, other);
-		free(other);
-		if (!is_beside)
-			continue;
-		one = file_compare(file, f->file);
-		/*
-		 * It may have been cut since it was looked at: what then?  To
-		 * look at what is undecided would ask this of that one.
-		 */
-		if (one == FILE_IS_NO_COPY && f->file->fd >= 0 &&
-		    !f->is_undecided) {
-			(void)reader_look(f, NULL, &has_changed);
-			if (undecided && !undecided->is_undecided) {
-				answer = FILE_IS_NO_COPY;
-				break;
-			}
-			one = file_compare(file, f->file);
-		}
-		if (one != FILE_IS_NO_COPY)
-			answer = one;
-	}
-	free(directory);
-	return answer;
 }
 
 /* Whether p has the name that a rotation gives to the file of another place. */
@@ -219,25 +155,6 @@ is_place(const struct places *places, const char *path)
 			return true;
 	}
 	return false;
-}
-
-/*
- * A copy is known from then on as a file that was read to its end, and will be
- * so under each name that later rotations give it.  Takes file if it can.
- */
-static bool
-remember_copy(struct place_source *s, struct file *file)
-{
-	struct reader_file *f;
-
-	file_mark_read(file);
-	f = reader_add(&s->reader, file);
-	if (!f)
-		return false;
-	f->generation = s->generation;
-	f->is_copy = true;
-	reader_close(f);
-	return true;
 }
 
 /* It may be written to when no name leads to it.  Takes file if it can. */
@@ -296,12 +213,12 @@ take_rotated(void *arg, struct file *file)
 		beside->n_new++; /* that place opens it */
 	else {
 		if (file->known.size_bytes)
-			copy = find_original(p, file, true, NULL);
+			copy = place_copy_find(p, file, true, NULL);
 		/* Unless it has the rest of what was cut, and is known now. */
 		if (find_known(s->reader, file))
 			copy = FILE_MAY_BE_COPY;
 		if (copy == FILE_IS_COPY && is_read(p) && !file->gunzip &&
-		    remember_copy(p->source, file))
+		    place_copy_remember(p->source, file))
 			return;
 		/* The first lines of a log are a copy in the making. */
 		if (copy == FILE_IS_NO_COPY)
@@ -458,7 +375,7 @@ compare(const struct place *p, const struct file *file)
 	if (!p->source->is_glob || !p->source->has_started ||
 	    is_logs_place(p) || reader_is_full(p->source->places->reader))
 		return FILE_IS_NO_COPY;
-	return find_original(p, file, false, NULL);
+	return place_copy_find(p, file, false, NULL);
 }
 
 /* Ignores what is no log, or may be none.  Returns whether it took file. */
@@ -469,7 +386,7 @@ ignore_new(struct place *p, struct file *file, enum file_copy copy)
 
 	if (copy == FILE_IS_COPY) {
 		(void)ignore(p, file, EVENT_COPY);
-		is_taken = remember_copy(p->source, file);
+		is_taken = place_copy_remember(p->source, file);
 	} else if (copy == FILE_MAY_BE_COPY && !is_being_packed(file)) {
 		(void)ignore(p, file, EVENT_COPY);
 		p->is_undecided = true;
@@ -709,34 +626,11 @@ place_of(const struct places *places, const struct reader_file *f)
 	struct place *p;
 
 	TAILQ_FOREACH(p, &places->list, entry) {
-		if (&p->source->reader == f->source && is_of_place(p, f->file))
+		if (&p->source->reader == f->source &&
+		    rotated_is_same_log(p->path, f->file->path))
 			return p;
 	}
 	return NULL;
-}
-
-/* A glob may match what another argument follows. */
-static bool
-is_any_copy(const struct place *p, const struct reader_file *f)
-{
-	return find_original(p, f->file, true, f) != FILE_IS_NO_COPY ||
-	    (p->source->is_glob && f->is_undecided &&
-		find_original(p, f->file, false, f) == FILE_IS_COPY);
-}
-
-bool
-place_is_copy(const struct places *places, struct reader_file *f)
-{
-	const struct place *p = place_of(places, f);
-	bool has_changed, is_copy;
-
-	/* If the log was cut, f may have the rest of it: then it is that. */
-	if (p && p->current)
-		(void)reader_look(p->current, NULL, &has_changed);
-	is_copy = f->is_undecided &&
-	    (file_is_compressed(f->file) || (p && is_any_copy(p, f)));
-	f->is_undecided = false;
-	return is_copy;
 }
 
 bool

@@ -45,6 +45,7 @@ struct places {
 	struct reader *reader; /* borrowed, as the watch */
 	struct watch *watch;
 	bool from_start; /* also files that are there at the beginning */
+	bool has_let_go; /* of files, since the last save: see place_seen() */
 	/* Something cannot be read now: look at the places again, in a while. */
 	void (*on_retry)(void *arg);
 	void *arg;
@@ -135,13 +136,6 @@ struct timespec place_seen(struct place *p, bool is_exact);
 /* The place that f was at, or has a name that a rotation gives there; or NULL. */
 struct place *place_of(const struct places *places,
     const struct reader_file *f);
-
-/*
- * f was empty when it was found beside a place, and is not any more: whether it
- * is a copy of what is read at that place, or compressed.  It is undecided no
- * more.
- */
-bool place_is_copy(const struct places *places, struct reader_file *f);
 
 /*
  * A place of a glob: whether its file left it only lately (BOUNDS_HOLD_MS), so

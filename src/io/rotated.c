@@ -65,6 +65,18 @@ rotated_log(const char *path)
 	return strndup(path, (size_t)(name - path) + stem_length(name));
 }
 
+bool
+rotated_is_same_log(const char *a, const char *b)
+{
+	char *log_a = rotated_log(a);
+	char *log_b = rotated_log(b);
+	bool is = log_a && log_b && !strcmp(log_a, log_b);
+
+	free(log_a);
+	free(log_b);
+	return is;
+}
+
 /*
  * When what is in a compressed file was last written: gzip keeps that as the
  * file's own time, and in its header (RFC 1952, 2.3.1: four bytes from the

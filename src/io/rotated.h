@@ -79,6 +79,9 @@ struct file *rotated_find_rest(struct listing *listing, const char *path,
  */
 char *rotated_log(const char *path) __attribute__((warn_unused_result));
 
+/* Whether both are paths of one log or of files rotated from it. */
+bool rotated_is_same_log(const char *a, const char *b);
+
 /*
  * Whether name is stem with what a rotation adds: ".1", "-20260131", ".old",
  * and ".gz" behind it or alone.  "_443" and "-2" are other logs.  Both are

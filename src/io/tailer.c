@@ -14,11 +14,10 @@
 
 #include "io/paths.h"
 #include "io/place.h"
+#include "io/place_copy.h"
+#include "io/place_glob.h"
 #include "io/resume.h"
 #include "io/watch.h"
-
-/* A finished file that so many looks at its glob did not find is forgotten. */
-#define MISSED_LOOKS 3
 
 /* The values of the label `state`, for places and for files without one. */
 enum files_state {
@@ -39,14 +38,8 @@ struct source {
 	char *name;
 	char *argument;
 	struct paths excludes;
+	struct place_glob glob; /* of the argument, where that is one */
 	struct source *first; /* of the same name: where files are counted */
-	size_t n_matches; /* of the last one */
-	char *unlisted; /* a directory, as it was told; NULL: none */
-	int unlisted_error;
-	uint64_t turn; /* the watch's, of the last look at the glob */
-	uint64_t signature; /* of the directories at the last look, or 0 */
-	size_t n_dirs;
-	struct watch_dir **dirs; /* of a glob */
 	uint64_t n_files[FILES_N]; /* counted by tailer_publish() */
 };
 
@@ -57,7 +50,6 @@ struct tailer {
 	struct reader *reader;
 	struct resume *resume; /* until the first commit; NULL: nothing */
 	bool has_committed;
-	bool has_let_go; /* of files, since the last save */
 	uint64_t waits_until_ms; /* for files of before; 0: no more */
 	uv_timer_t retry; /* while something cannot be read */
 	bool is_draining;
@@ -104,222 +96,6 @@ need_retry(void *arg)
 }
 
 /*
- * Watches the directories of a glob.
- *
- * Returns their signature (paths.h), or 0 without memory.
- */
-static uint64_t
-watch_glob(struct source *s)
-{
-	struct watch_dir **dirs;
-	struct paths paths;
-	uint64_t signature = 0;
-	size_t i, n = 0;
-
-	if (paths_glob_directories(s->argument, &paths))
-		return 0;
-	dirs = calloc(paths.n + 1, sizeof(struct watch_dir *));
-	if (!dirs)
-		goto release_paths;
-	for (i = 0; i < paths.n; i++) {
-		if (!watch_acquire(s->tailer->watch, paths.items[i], &dirs[n]))
-			n++;
-	}
-	for (i = 0; i < s->n_dirs; i++)
-		watch_release(s->dirs[i]);
-	free(s->dirs);
-	s->dirs = dirs;
-	s->n_dirs = n;
-	signature = paths_signature(&paths);
-
-release_paths:
-	paths_release(&paths);
-	return signature;
-}
-
-static bool
-is_excluded(const struct source *s, const char *path)
-{
-	return paths_is_excluded(path, s->excludes.items, s->excludes.n);
-}
-
-/* Otherwise it has grown, or its inode is used anew. */
-static bool
-is_unchanged(const struct file *f, const struct stat *st)
-{
-	return f->known.size_bytes == (uint64_t)st->st_size &&
-	    f->modified.tv_sec == st->st_mtim.tv_sec &&
-	    f->modified.tv_nsec == st->st_mtim.tv_nsec;
-}
-
-/* One match of a glob.  Returns whether something has changed. */
-static bool
-look_match(struct source *s, char *path)
-{
-	struct place *p = place_find(&s->base, path);
-	struct reader_file *known;
-	struct stat st;
-
-	if (p) {
-		p->generation = s->base.generation;
-		known = p->state == PLACE_IGNORED
-		    ? reader_find(s->tailer->reader, p->ignored)
-		    : p->current;
-		if (known)
-			known->generation = s->base.generation;
-		return false; /* it is looked at with all places */
-	}
-	/* A followed file under a new name needs no place of its own. */
-	if (!stat(path, &st)) {
-		known = reader_find(s->tailer->reader,
-		    (struct follow_id){ st.st_dev, st.st_ino });
-		if (known && !place_source_of(known)->is_stale &&
-		    (known->file->fd >= 0 ||
-			(!known->is_unseen &&
-			    is_unchanged(known->file, &st)))) {
-			known->generation = s->base.generation;
-			return false;
-		}
-	}
-	p = is_excluded(s, path) ? NULL : place_create(&s->base, path);
-	if (!p)
-		return false;
-	p->generation = s->base.generation;
-	return place_look(p);
-}
-
-/*
- * Whether a directory is away, and with it what was in it: a mount that comes
- * late has an empty directory of another file system in its place.
- *
- * device  of the file at path, or 0
- */
-static bool
-is_away(const char *path, uint64_t device)
-{
-	char *directory = device ? paths_parent(path) : NULL;
-	struct stat st;
-	bool is_other = directory && !stat(directory, &st) &&
-	    st.st_dev != device;
-
-	free(directory);
-	return is_other || !paths_is_gone(path);
-}
-
-/*
- * What a glob no longer matches, and has nothing left to read, is forgotten,
- * here and below; not while its directory is away, but for the oldest.
- */
-static void
-forget_places(struct source *s)
-{
-	struct places *places = &s->tailer->places;
-	struct place *p, *previous;
-	size_t n_away = 0;
-
-	for (p = TAILQ_LAST(&places->list, place_list); p; p = previous) {
-		previous = TAILQ_PREV(p, place_list, entry);
-		if (p->source != &s->base || p->current ||
-		    p->generation == s->base.generation || place_is_expected(p))
-			continue;
-		if (n_away < BOUNDS_AWAY && is_away(p->path, 0))
-			n_away++;
-		else
-			place_destroy(p);
-	}
-}
-
-static void
-forget_files(struct source *s)
-{
-	struct tailer *t = s->tailer;
-	struct reader_file *f, *previous;
-	size_t n_away = 0;
-
-	for (f = TAILQ_LAST(reader_files(t->reader), reader_list); f;
-	     f = previous) {
-		previous = TAILQ_PREV(f, reader_list, entry);
-		/* One look can miss a name that is being changed. */
-		if (f->source != &s->base.reader || f->place ||
-		    f->file->fd >= 0 || f->is_hidden ||
-		    f->generation + MISSED_LOOKS >= s->base.generation)
-			continue;
-		if (n_away < BOUNDS_AWAY &&
-		    is_away(f->file->path, f->file->known.id.device)) {
-			n_away++;
-			/* Looks that miss it count from when it is back. */
-			f->generation = s->base.generation;
-			continue;
-		}
-		t->has_let_go = true;
-		reader_forget(f);
-	}
-}
-
-/*
- * directory  taken; NULL: all of them can be listed
- */
-static void
-tell_unlisted(struct source *s, char *directory, int error)
-{
-	bool is_told = s->unlisted && directory &&
-	    !strcmp(s->unlisted, directory) && s->unlisted_error == error;
-
-	if (directory && !is_told)
-		reader_tell(&s->base.reader, EVENT_UNLISTED, directory, NULL,
-		    error);
-	free(s->unlisted);
-	s->unlisted = directory;
-	s->unlisted_error = error;
-}
-
-/* Takes in what a glob matches now.  Returns whether something has changed. */
-static bool
-look_glob(struct source *s)
-{
-	struct paths matches;
-	bool has_changed = false;
-	uint64_t signature = watch_glob(s);
-	char *unlisted;
-	size_t i;
-	int error;
-
-	if (signature && signature == s->signature)
-		return false;
-	if (paths_glob(s->argument, &matches, &unlisted, &error))
-		return false;
-	/* Only a permission leaves a trace in the directory when it comes. */
-	if (unlisted && error != -EACCES)
-		signature = 0;
-	tell_unlisted(s, unlisted, error);
-	if (!matches.n && (s->base.generation == 0 || s->n_matches > 0))
-		reader_tell(&s->base.reader, EVENT_NO_MATCH, s->argument, NULL,
-		    0);
-	s->n_matches = matches.n;
-	s->signature = signature;
-	s->base.generation++;
-	for (i = 0; i < matches.n; i++)
-		has_changed |= look_match(s, matches.items[i]);
-	paths_release(&matches);
-
-	forget_places(s);
-	forget_files(s);
-	return has_changed;
-}
-
-static bool
-is_glob_dir(const struct source *s, const struct watch_dir *dir)
-{
-	size_t i;
-
-	for (i = 0; i < s->n_dirs; i++) {
-		if (s->dirs[i] == dir)
-			return true;
-	}
-	return false;
-}
-
-/*
  * Places first, so that files that were renamed are known as held when the
  * globs find them under their new names.
  */
@@ -336,12 +112,8 @@ look_dir(void *arg, struct watch_dir *dir)
 		if (place_is_watched_through(p, dir))
 			has_changed |= place_look(p);
 	}
-	TAILQ_FOREACH(s, &t->sources, entry) {
-		if (s->turn == watch_turn(t->watch) || !is_glob_dir(s, dir))
-			continue;
-		s->turn = watch_turn(t->watch);
-		has_changed |= look_glob(s);
-	}
+	TAILQ_FOREACH(s, &t->sources, entry)
+		has_changed |= place_glob_look_dir(&s->glob, dir);
 	end_look(t, is_look);
 	return has_changed;
 }
@@ -407,7 +179,7 @@ is_copy(void *arg, struct reader_file *f)
 {
 	const struct tailer *t = arg;
 
-	return place_is_copy(&t->places, f);
+	return place_copy_decide(place_of(&t->places, f), f);
 }
 
 static bool
@@ -440,7 +212,7 @@ files_are_finished(void *arg)
 {
 	struct tailer *t = arg;
 
-	t->has_let_go = true;
+	t->places.has_let_go = true;
 	t->options.on_finished(t->options.arg);
 }
 
@@ -474,7 +246,7 @@ tailer_drain(struct tailer *t)
 	reader_look_held(t->reader);
 	TAILQ_FOREACH(s, &t->sources, entry) {
 		if (s->base.is_glob)
-			(void)look_glob(s);
+			(void)place_glob_look(&s->glob);
 	}
 	end_look(t, is_look);
 	t->is_draining = true;
@@ -539,14 +311,9 @@ retry_closed(uv_handle_t *handle)
 static void
 source_destroy(struct source *s)
 {
-	size_t i;
-
-	for (i = 0; i < s->n_dirs; i++)
-		watch_release(s->dirs[i]);
-	free(s->dirs);
+	place_glob_release(&s->glob);
 	paths_release(&s->excludes);
 	paths_release(&s->base.reader.formats);
-	free(s->unlisted);
 	free(s->argument);
 	free(s->name);
 	free(s);
@@ -652,6 +419,7 @@ tailer_add(struct tailer *t, const struct tailer_path *path)
 		source_destroy(s);
 		return -ENOMEM;
 	}
+	place_glob_init(&s->glob, &s->base, s->argument, &s->excludes);
 	s->base.places = &t->places;
 	s->index = path->source;
 	s->base.is_glob = paths_is_glob(s->argument) &&
@@ -674,6 +442,12 @@ find_added(const struct tailer *t, const struct source *live)
 			return s;
 	}
 	return NULL;
+}
+
+static bool
+is_excluded(const struct source *s, const char *path)
+{
+	return paths_is_excluded(path, s->excludes.items, s->excludes.n);
 }
 
 /* A place of before; what has come and gone since is found as in any look. */
@@ -705,7 +479,7 @@ open_source(struct source *s)
 	s->base.has_started = resume_knows(s->tailer->resume, s->argument);
 	resume_visit_places(s->tailer->resume, s->argument, reopen_place, s);
 	if (s->base.is_glob)
-		(void)look_glob(s);
+		(void)place_glob_look(&s->glob);
 	else if (!is_excluded(s, s->argument) &&
 	    !place_find(&s->base, s->argument))
 		p = place_create(&s->base, s->argument);
@@ -736,9 +510,9 @@ renew(struct source *s, struct source *anew)
 
 	reader_rebind(&s->base.reader, anew->base.reader.ingest);
 	/* What has come until now is new; what is let in now was there. */
-	s->signature = 0;
+	place_glob_expire(&s->glob);
 	if (s->base.is_glob)
-		(void)look_glob(s);
+		(void)place_glob_look(&s->glob);
 	s->excludes = anew->excludes;
 	anew->excludes = excludes;
 	TAILQ_REMOVE(&t->added, anew, entry);
@@ -748,7 +522,7 @@ renew(struct source *s, struct source *anew)
 		if (p->source == &s->base && is_excluded(s, p->path))
 			place_destroy(p);
 	}
-	s->signature = 0;
+	place_glob_expire(&s->glob);
 	open_source(s);
 }
 
@@ -892,12 +666,13 @@ tailer_save(struct tailer *t, struct state_image *image)
 		const struct state_place row = {
 			.source = p->source->reader.name,
 			.path = p->path,
-			.seen = place_seen(p, image->is_clean || t->has_let_go),
+			.seen = place_seen(p,
+			    image->is_clean || t->places.has_let_go),
 		};
 
 		state_image_add_place(image, &row);
 	}
-	t->has_let_go = false;
+	t->places.has_let_go = false;
 	TAILQ_FOREACH(f, reader_files(t->reader), entry)
 		resume_save(f, image);
 }
