@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/log.h"
+
 /* Returns 0 or -Exxx. */
 static int
 read_whole(const char *path, struct buf *ret_text)
@@ -152,4 +154,20 @@ config_file_tell(const struct options *o, int error,
 	(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
 	    STR_ARGS(buf_str(&text)));
 	buf_release(&text);
+}
+
+void
+config_file_log_misspelt(void *arg, const struct config_error *misspelt)
+{
+	const struct options *const *options = arg;
+	char line[sizeof("18446744073709551615")];
+	char column[sizeof("18446744073709551615")];
+
+	(void)snprintf(line, sizeof(line), "%zu", misspelt->line);
+	(void)snprintf(column, sizeof(column), "%zu", misspelt->column);
+	log_event(LOG_WARN, "a field of the format is almost one that is used",
+	    misspelt->line ? "file" : "option",
+	    misspelt->line ? (*options)->config_file : "--format", "line",
+	    misspelt->line ? line : NULL, "column", column, "error",
+	    misspelt->text, NULL);
 }

@@ -39,4 +39,12 @@ void config_file_explain(const struct options *o, int error,
 void config_file_tell(const struct options *o, int error,
     const struct config_error *why);
 
+/*
+ * A field of a format that was probably meant to be another is warned of in
+ * the log; for ingest_misspelt_visit().
+ *
+ * arg  const struct options **
+ */
+void config_file_log_misspelt(void *arg, const struct config_error *misspelt);
+
 #endif
