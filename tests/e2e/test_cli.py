@@ -403,6 +403,28 @@ def test_the_format_is_said_once(exporter, log):
     ]
 
 
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_a_format_that_was_given_was_not_recognised(exporter, log, source):
+    """It would be said where no line fits, too."""
+    if source == "-":
+        reader, writer = os.pipe()
+        with open(reader, "rb") as stdin:
+            daemon = exporter("--format=combined", "-", log.path, stdin=stdin)
+        os.write(writer, LINE)
+    else:
+        daemon = exporter("--format=combined", log.path)
+    log.write(10)
+    log.junk()
+    wanted = {str(log.path), "-"} if source == "-" else {str(log.path)}
+    support.wait_for(
+        lambda: wanted == set(daemon.scrape().by("source", "accesslog_exporter_format_info")),
+        what="the format in the metrics",
+    )
+    assert not daemon.logged("format recognised")
+    if source == "-":
+        os.close(writer)
+
+
 def test_it_keeps_looking_for_the_format_while_nothing_fits(exporter, log):
     daemon = exporter(log.path)
     for _ in range(3):
