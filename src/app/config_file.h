@@ -8,6 +8,14 @@
 #include "app/options.h"
 
 /*
+ * Whether a path that was given as one of a log is a configuration's: its name
+ * ends in .yml or .yaml, and there is no file of that name, or one whose first
+ * line that is no comment is a key.  A log may have any name, but not these
+ * lines.
+ */
+bool config_file_is_meant(const char *path);
+
+/*
  * Reads and parses one file.
  *
  * path  "-" is standard input
