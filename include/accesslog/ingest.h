@@ -73,6 +73,9 @@ int ingest_add_source(struct ingest *in, struct str name, struct str format,
     struct ingest_source **ret_source, struct config_error *reterr)
     __attribute__((warn_unused_result));
 
+/* Whether the user gave the formats of its lines: none is recognised. */
+bool ingest_source_has_format(const struct ingest_source *source);
+
 /*
  * Begin with a file.
  *

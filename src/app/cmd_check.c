@@ -10,6 +10,7 @@
 #include "accesslog/endpoint.h"
 #include "accesslog/format.h"
 #include "accesslog/ingest_absent.h"
+#include "accesslog/ingest_misspelt.h"
 #include "accesslog/pattern.h"
 #include "app/config_file.h"
 #include "app/pipeline.h"
@@ -148,12 +149,12 @@ list_files(const struct config *c)
 }
 
 static void
-tell_absent(void *arg, const struct config_error *absent)
+warn(void *arg, const struct config_error *e)
 {
 	const char *const *path = arg;
 
-	(void)fprintf(stderr, "%s:%zu:%zu: warning: %s\n", *path, absent->line,
-	    absent->column, absent->text);
+	(void)fprintf(stderr, "%s:%zu:%zu: warning: %s\n", *path, e->line,
+	    e->column, e->text);
 }
 
 /* The rules and metrics: what use of the configuration would find. */
@@ -171,7 +172,9 @@ check_use(const char *path, const struct config *c)
 	if (error == -EINVAL)
 		tell(path, &why);
 	if (!error)
-		ingest_absent_visit(p.ingest, c, tell_absent, &path);
+		error = ingest_misspelt_visit(p.ingest, c, warn, &path);
+	if (!error)
+		ingest_absent_visit(p.ingest, c, warn, &path);
 	pipeline_release(&p);
 	return error;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "accesslog/exposition.h"
+#include "accesslog/ingest_misspelt.h"
 #include "app/config_file.h"
 #include "app/crew.h"
 #include "app/log.h"
@@ -148,7 +149,7 @@ print(struct pipeline *p)
 }
 
 static int
-scan(const struct config *config, bool with_progress, bool *ret_all_read,
+scan(const struct options *o, const struct config *config, bool *ret_all_read,
     struct config_error *reterr)
 {
 	struct pipeline sum;
@@ -160,7 +161,10 @@ scan(const struct config *config, bool with_progress, bool *ret_all_read,
 	error = crew_create(config, &crew, reterr);
 	if (error)
 		goto release_sum;
-	error = count(crew, with_progress);
+	error = ingest_misspelt_visit(crew_ingest(crew), config,
+	    config_file_log_misspelt, &o);
+	if (!error)
+		error = count(crew, !o->is_quiet && isatty(STDERR_FILENO));
 	if (error)
 		goto destroy_crew;
 	*ret_all_read = tell_of_logs(crew, config->n_sources);
@@ -184,8 +188,7 @@ cmd_scan_run(const struct options *o)
 	int error = config_file_compose(o, &config, &why);
 
 	if (!error) {
-		error = scan(config, !o->is_quiet && isatty(STDERR_FILENO),
-		    &all_read, &why);
+		error = scan(o, config, &all_read, &why);
 		config_destroy(config);
 	}
 	if (error == -EINVAL) {

@@ -10,6 +10,7 @@
 
 #include "accesslog/config_error.h"
 #include "accesslog/ingest_absent.h"
+#include "accesslog/ingest_misspelt.h"
 #include "app/answers.h"
 #include "app/config_file.h"
 #include "app/events.h"
@@ -177,6 +178,9 @@ prepare_config(struct serve *s, const struct config *config,
 	}
 	s->names_before = names;
 	answers_swap_names(&s->answers, &s->names_before);
+	error = ingest_misspelt_visit(s->pipeline.ingest, config,
+	    config_file_log_misspelt, &s->options);
+	(void)error; /* out of memory: it is not warned of */
 	ingest_absent_visit(s->pipeline.ingest, config, log_absent, s);
 	return 0;
 }

@@ -1,8 +1,91 @@
 #include "app/config_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "app/log.h"
+
+/* In which a configuration has its first key, or comments only. */
+#define HEAD_BYTES 4096
+
+static bool
+is_named_as_one(struct str path)
+{
+	static const char *const endings[] = { ".yml", ".yaml" };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		struct str ending = str_from(endings[i]);
+
+		if (path.len > ending.len &&
+		    str_equal(str_after(path, path.len - ending.len), ending))
+			return true;
+	}
+	return false;
+}
+
+/* "sources:", "metrics: [...]" */
+static bool
+is_key(struct str line)
+{
+	size_t n = 0;
+
+	while (n < line.len &&
+	    ((line.data[n] >= 'a' && line.data[n] <= 'z') ||
+		line.data[n] == '_'))
+		n++;
+	return n && n < line.len && line.data[n] == ':' &&
+	    (n + 1 == line.len || memchr(" \t\r", line.data[n + 1], 3));
+}
+
+/* Whether the first line that is no comment is a key; or all are comments. */
+static bool
+begins_as_one(struct str head)
+{
+	bool has_comment = false;
+
+	while (head.len) {
+		size_t len = str_find_char(head, '\n');
+		struct str line = str_of(head.data, len);
+
+		head = str_after(head, len < head.len ? len + 1 : len);
+		if (line.len && line.data[line.len - 1] == '\r')
+			line.len--;
+		if (!line.len)
+			continue;
+		if (line.data[0] != '#' && !str_equal(line, STR("---")))
+			return is_key(line);
+		has_comment = true;
+	}
+	return has_comment;
+}
+
+bool
+config_file_is_meant(const char *path)
+{
+	char head[HEAD_BYTES];
+	struct stat st;
+	bool is_one = false;
+	ssize_t n;
+	int fd;
+
+	if (!is_named_as_one(str_from(path)))
+		return false;
+	/* A FIFO without a writer is not waited for. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return errno == ENOENT;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		n = read(fd, head, sizeof(head));
+		is_one = n > 0 && begins_as_one(str_of(head, (size_t)n));
+	}
+	(void)close(fd);
+	return is_one;
+}
 
 /* Returns 0 or -Exxx. */
 static int
@@ -152,4 +235,20 @@ config_file_tell(const struct options *o, int error,
 	(void)fprintf(stderr, "accesslog_exporter: %.*s\n",
 	    STR_ARGS(buf_str(&text)));
 	buf_release(&text);
+}
+
+void
+config_file_log_misspelt(void *arg, const struct config_error *misspelt)
+{
+	const struct options *const *options = arg;
+	char line[sizeof("18446744073709551615")];
+	char column[sizeof("18446744073709551615")];
+
+	(void)snprintf(line, sizeof(line), "%zu", misspelt->line);
+	(void)snprintf(column, sizeof(column), "%zu", misspelt->column);
+	log_event(LOG_WARN, "a field of the format is almost one that is used",
+	    misspelt->line ? "file" : "option",
+	    misspelt->line ? (*options)->config_file : "--format", "line",
+	    misspelt->line ? line : NULL, "column", column, "error",
+	    misspelt->text, NULL);
 }

@@ -8,6 +8,14 @@
 #include "app/options.h"
 
 /*
+ * Whether a path that was given as one of a log is a configuration's: its name
+ * ends in .yml or .yaml, and there is no file of that name, or one whose first
+ * line that is no comment is a key.  A log may have any name, but not these
+ * lines.
+ */
+bool config_file_is_meant(const char *path);
+
+/*
  * Reads and parses one file.
  *
  * path  "-" is standard input
@@ -38,5 +46,13 @@ void config_file_explain(const struct options *o, int error,
 /* The same to standard error, as one line, for what has not begun to run. */
 void config_file_tell(const struct options *o, int error,
     const struct config_error *why);
+
+/*
+ * A field of a format that was probably meant to be another is warned of in
+ * the log; for ingest_misspelt_visit().
+ *
+ * arg  const struct options **
+ */
+void config_file_log_misspelt(void *arg, const struct config_error *misspelt);
 
 #endif

@@ -153,6 +153,12 @@ crew_destroy(struct crew *c)
 	free(c);
 }
 
+const struct ingest *
+crew_ingest(const struct crew *c)
+{
+	return c->workers[0].pipeline.ingest;
+}
+
 /* The next part that nobody has taken; false where there is none. */
 static bool
 take(struct crew *c, size_t *ret_log, size_t *ret_part)

@@ -14,6 +14,7 @@
 #define ACCESSLOG_CREW_H
 
 #include "accesslog/config.h"
+#include "accesslog/ingest.h"
 #include "accesslog/metrics.h"
 #include "accesslog/progress.h"
 #include "io/scan.h"
@@ -45,6 +46,9 @@ int crew_create(const struct config *config, struct crew **ret_crew,
 
 /* NULL does nothing.  Nobody may be at work. */
 void crew_destroy(struct crew *c);
+
+/* Before the work: what the logs go through, its sources those of the config. */
+const struct ingest *crew_ingest(const struct crew *c);
 
 /* Sends the threads to work.  Returns 0, -EAGAIN, -ENOMEM. */
 int crew_start(struct crew *c) __attribute__((warn_unused_result));

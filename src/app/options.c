@@ -8,6 +8,7 @@
 #include "accesslog/config_error.h"
 #include "accesslog/endpoint.h"
 #include "accesslog/spelling.h"
+#include "app/config_file.h"
 #include "app/version.h"
 
 enum option_id {
@@ -360,6 +361,25 @@ check_command(const struct options *o)
 	    word, is_option ? "--" : "", near, word);
 }
 
+/* A configuration where a log should be would be read as one. */
+static enum options_result
+check_path(const struct options *o, const char *path)
+{
+	const struct command *c = &commands[o->command];
+
+	if (o->command == OPTIONS_CHECK || strpbrk(path, "*?[") ||
+	    !config_file_is_meant(path))
+		return OPTIONS_RUN;
+	if (c->takes_config)
+		return COMPLAIN("%s looks like a configuration, not a log; "
+				"write --config.file=%s\n",
+		    path, path);
+	return COMPLAIN("%s looks like a configuration, and %s works without "
+			"one; leave it out, or write accesslog_exporter check "
+			"%s\n",
+	    path, c->name, path);
+}
+
 /* What is no path: is it for this command, and such as there are? */
 static enum options_result
 check_file(const struct options *o, const char *file)
@@ -372,8 +392,10 @@ check_file(const struct options *o, const char *file)
 		return COMPLAIN("an empty file name; write a path\n");
 	if (c->needs_file && endpoint_parse(file, &endpoint, &why))
 		return COMPLAIN("%s\n", why.text);
-	if (!c->needs_file || endpoint.kind == ENDPOINT_PATH)
+	if (!c->needs_file)
 		return OPTIONS_RUN;
+	if (endpoint.kind == ENDPOINT_PATH)
+		return check_path(o, file);
 	if (endpoint.kind != ENDPOINT_STDIN && !c->serves)
 		return COMPLAIN("%s takes files; what comes to %s is for "
 				"serve\n",

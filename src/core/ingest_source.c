@@ -175,3 +175,9 @@ ingest_source_create(struct ingest *in, const struct config_source *spec,
 	*ret_source = s;
 	return 0;
 }
+
+bool
+ingest_source_has_format(const struct ingest_source *source)
+{
+	return source->n_formats > 0;
+}

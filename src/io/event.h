@@ -19,7 +19,7 @@ enum event_kind {
 	EVENT_TRUNCATED, /* it was cut and is read from its start */
 	EVENT_RESUMED, /* what was not read yet was found under this name */
 	EVENT_FINISHED, /* a held file was let go */
-	EVENT_FORMAT, /* detail: the name of the format of its lines */
+	EVENT_FORMAT, /* detail: the format that its lines were found to have */
 	EVENT_NO_FORMAT, /* lines came that fit no shipped format */
 	/* Not a file, path as the user wrote it; detail: the address, if any. */
 	EVENT_RECEIVING,

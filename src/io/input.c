@@ -112,7 +112,8 @@ tell_format(struct input *in, const struct ingest_stream *lines)
 	if (paths_add(&in->formats, name) || in->formats.n == n)
 		return; /* known, or no memory to remember it */
 	set_format_info(in, name);
-	input_tell(in, EVENT_FORMAT, name, 0);
+	if (!ingest_source_has_format(lines->source))
+		input_tell(in, EVENT_FORMAT, name, 0);
 }
 
 void

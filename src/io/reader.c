@@ -333,7 +333,8 @@ tell_format(const struct reader_file *f)
 	if (paths_add(&s->formats, name) || s->formats.n == n)
 		return; /* known, or no memory to remember it */
 	set_format_info(s, name);
-	reader_tell(s, EVENT_FORMAT, f->file->path, name, 0);
+	if (!ingest_source_has_format(f->file->stream.source))
+		reader_tell(s, EVENT_FORMAT, f->file->path, name, 0);
 }
 
 /* What is unread will not be read. */

@@ -179,3 +179,17 @@ def test_a_field_that_no_line_can_have_is_a_warning(config, tmp_path):
         "which stays empty; write http_user_agent, or a format that has it\n"
     )
     assert b"a.log" in result.stdout
+
+
+def test_a_field_that_was_meant_to_be_another_is_a_warning(config, tmp_path):
+    path = config(
+        f"sources:\n- paths: {tmp_path}/a.log\n"
+        "  format: '$request $statu $upstream_cache_key $my_own'\n"
+    )
+    result = support.run("check", path)
+    assert result.returncode == 0
+    assert result.stderr.decode() == (
+        f"{path}:3:21: warning: the format has the field statu, which nothing uses, and "
+        "lacks status; write status if that is meant\n"
+    )
+    assert b"a.log" in result.stdout

@@ -108,6 +108,61 @@ def test_what_may_be_a_file_is_one(word, logs):
     assert "--quiet" in refusal(word, "--quiet", cwd=logs)
 
 
+CONFIGURATION = "# Two sites.\n\n---\nsources:\n- paths: access.log\n"
+
+
+@pytest.mark.parametrize(
+    "text", [None, CONFIGURATION, "metrics: []", "# nothing yet\n", "formt: x\n"]
+)
+@pytest.mark.parametrize("name", ["sites.yml", "sites.yaml"])
+def test_a_configuration_is_no_log(name, text, logs):
+    if text is not None:
+        (logs / name).write_text(text)
+    for command in [], ["serve"], ["--config.file=other.yml", "access.log"]:
+        assert (
+            f"{name} looks like a configuration, not a log; write --config.file={name}"
+            in refusal(*command, name, cwd=logs)
+        )
+    for command in "scan", "explain":
+        assert (
+            f"{name} looks like a configuration, and {command} works without one; "
+            f"leave it out, or write accesslog_exporter check {name}"
+            in refusal(command, name, cwd=logs)
+        )
+
+
+@pytest.mark.parametrize("name", ["access.yml", "access.yaml"])
+def test_a_log_may_be_named_as_a_configuration_is(name, logs, exporter, make_log):
+    log = make_log(logs / name)
+    daemon = exporter(log.path)  # which is empty
+    log.write(10)
+    support.assert_counted(daemon, log)
+    daemon.stop()
+    metrics = support.scan(log.path)
+    assert metrics.total("accesslog_requests_total") == 10
+    daemon = exporter(log.path)
+    assert daemon.logged("following")
+    for line in b'{"status": 200, "x": 1}\n', b"2026-11-20T15:40:00Z GET / 200\n", b"\n":
+        log.path.write_bytes(line)
+        assert support.run("scan", log.path).returncode == 0
+
+
+def test_what_is_no_regular_file_or_no_file_is_not_taken_for_a_configuration(logs):
+    """It is refused for another reason, which comes after the look at it."""
+    (logs / "folder.yml").mkdir()
+    os.mkfifo(logs / "pipe.yml")
+    (logs / "sites.conf").write_text(CONFIGURATION)
+    for name in "folder.yml", "pipe.yml", "sites.conf", "*.yml", ".yml", "access.log":
+        text = refusal("serve", name, "--web.listen-address=x", cwd=logs)
+        assert "--web.listen-address" in text
+
+
+def test_check_takes_what_looks_like_a_configuration(logs):
+    (logs / "sites.yml").write_text(CONFIGURATION)
+    assert support.run("check", "sites.yml", cwd=logs).returncode == 0
+    assert "No such file" in refusal("check", "missing.yml", cwd=logs)
+
+
 def test_a_mistyped_option_is_named(logs):
     for option, instead in ("--fromat=x", "--format"), ("--web.lifecycle", "--web."):
         assert f"did you mean {instead}" in refusal(option, logs / "access.log")
@@ -401,6 +456,28 @@ def test_the_format_is_said_once(exporter, log):
     assert [(entry["source"], entry["format"]) for entry in said] == [
         (str(log.path), "combined")
     ]
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_a_format_that_was_given_was_not_recognised(exporter, log, source):
+    """It would be said where no line fits, too."""
+    if source == "-":
+        reader, writer = os.pipe()
+        with open(reader, "rb") as stdin:
+            daemon = exporter("--format=combined", "-", log.path, stdin=stdin)
+        os.write(writer, LINE)
+    else:
+        daemon = exporter("--format=combined", log.path)
+    log.write(10)
+    log.junk()
+    wanted = {str(log.path), "-"} if source == "-" else {str(log.path)}
+    support.wait_for(
+        lambda: wanted == set(daemon.scrape().by("source", "accesslog_exporter_format_info")),
+        what="the format in the metrics",
+    )
+    assert not daemon.logged("format recognised")
+    if source == "-":
+        os.close(writer)
 
 
 def test_it_keeps_looking_for_the_format_while_nothing_fits(exporter, log):

@@ -205,6 +205,28 @@ def test_every_syntax_counts_the_same(form):
     assert lines["parsed"] == 2 and lines["unparsed"] == 1
 
 
+MISSPELT = "a field of the format is almost one that is used"
+
+
+def test_a_field_that_was_meant_to_be_another_is_logged_by_scan():
+    form = '$remote_addr - - [$time_local] "$request" $statu $body_bytes_sent'
+    result = run("scan", f"--format={form}", "-", data=GOOD)
+    assert result.returncode == 0
+    (line,) = result.stderr.decode().splitlines()
+    entry = support.logfmt(line)
+    assert (entry["level"], entry["msg"]) == ("warn", MISSPELT)
+    assert (entry["option"], entry["column"]) == ("--format", "43")
+    assert "write status" in entry["error"]
+    result = run("scan", f"--format={form.replace('statu', 'status $my_own')}", "-", data=GOOD)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_field_that_was_meant_to_be_another_is_logged_once(exporter, logs):
+    daemon = exporter("--format=$request $statu", logs / "a.log", logs / "b.log")
+    (entry,) = daemon.logged(MISSPELT)
+    assert (entry["option"], entry["column"]) == ("--format", "10")
+
+
 @pytest.mark.parametrize("text", ["README.md", "man/accesslog_exporter-formats.7"])
 def test_the_regex_of_the_manual_fits_a_log(text):
     """Of combined format, which is what people have."""

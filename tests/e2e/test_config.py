@@ -1123,6 +1123,20 @@ def test_a_field_that_no_line_can_have_is_logged_at_start_and_reload(serve, log)
     assert "write http_referer" in served.daemon.logged(message)[1]["error"]
 
 
+def test_a_field_that_was_meant_to_be_another_is_logged_at_start_and_reload(serve, log):
+    text = "name: s, paths: {}, format: '$request {}'"
+    served = serve(plain(text.format(log.path, "$stauts")))
+    message = "a field of the format is almost one that is used"
+    (entry,) = served.daemon.logged(message)
+    assert (entry["level"], entry["file"]) == ("warn", str(served.path))
+    line = served.path.read_text().splitlines()[int(entry["line"]) - 1]
+    assert line[int(entry["column"]) - 1 :].startswith("$stauts")
+    served.reload("SIGHUP", plain(text.format(log.path, "$status")))
+    assert len(served.daemon.logged(message)) == 1
+    served.reload("SIGHUP", plain(text.format(log.path, "$statuss")))
+    assert "field statuss" in served.daemon.logged(message)[1]["error"]
+
+
 def test_without_the_lifecycle_there_is_no_such_page(exporter, log, tmp_path):
     path = tmp_path / "accesslog.yml"
     path.write_text(plain(f"name: s, paths: {log.path}"))

@@ -930,6 +930,27 @@ def test_a_state_of_others_is_kept(serve, log, folder, everybodys):
     assert not asides(folder)
 
 
+@as_root
+@pytest.mark.parametrize("what", ["made", "written"])
+def test_a_first_start_without_the_right_to_the_directory_goes_on(
+    serve, log, logs, folder, what
+):
+    """As with StateDirectory= of another user; told, counted, tried again."""
+    os.chmod(log.path, 0o666)
+    logs.chmod(0o755)
+    if what == "written":
+        folder.mkdir(mode=0o755)
+    daemon = serve(log.path, wrapper=NOBODY)
+    (entry,) = daemon.logged(UNSAVED)
+    assert (entry["level"], entry["error"]) == ("warn", "Permission denied")
+    assert entry["file"] == str(folder / FILE)
+    assert_unsaved_and_saved_again(
+        daemon, log, lambda: (folder if what == "written" else logs).chmod(0o777)
+    )
+    daemon.kill()
+    assert_counted(serve(log.path, wrapper=NOBODY), log)
+
+
 def let_write(folder, is_allowed):
     for path in folder.iterdir():
         path.chmod(0o640 if is_allowed else 0o440)
