@@ -235,7 +235,8 @@ take_rotated(void *arg, struct file *file)
 	reader_tell(s, EVENT_FOLLOWING, file->path, NULL, 0);
 	if (f == known)
 		file_destroy(file);
-	reader_read(f);
+	if (!f->is_undecided)
+		reader_read(f);
 }
 
 /*

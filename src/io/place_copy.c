@@ -61,18 +61,29 @@ is_any_copy(const struct place *p, const struct reader_file *f)
 		place_copy_find(p, f->file, false, f) == FILE_IS_COPY);
 }
 
+/* Whether it is yet to be read from its first byte on, as after a start. */
+static bool
+is_unread(const struct place *p)
+{
+	return p->current && p->current->file->is_behind &&
+	    !p->current->file->known.offset;
+}
+
 bool
 place_copy_decide(const struct place *p, struct reader_file *f)
 {
-	bool has_changed, is_copy;
+	bool has_changed, is_compressed, is_copy;
 
 	/* If the log was cut, f may have the rest of it: then it is that. */
 	if (p && p->current)
 		(void)reader_look(p->current, NULL, &has_changed);
-	is_copy = f->is_undecided &&
-	    (file_is_compressed(f->file) || (p && is_any_copy(p, f)));
+	is_compressed = f->is_undecided && file_is_compressed(f->file);
+	is_copy = f->is_undecided && !is_compressed && p && is_any_copy(p, f);
+	/* It may be all that is left of the log by the next look. */
+	if (is_copy && is_unread(p))
+		return false;
 	f->is_undecided = false;
-	return is_copy;
+	return is_compressed || is_copy;
 }
 
 bool

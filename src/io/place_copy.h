@@ -35,7 +35,7 @@ enum file_copy place_copy_find(const struct place *p, const struct file *file,
 /*
  * f was empty when it was found beside a place, and is not any more: whether it
  * is a copy of what is read at that place, or compressed.  It is undecided no
- * more.
+ * more, unless it is a copy of what is yet to be read.
  *
  * p  that place (place_of()), or NULL
  */

@@ -507,8 +507,11 @@ decide(struct reader_file *f)
 {
 	const struct reader_options *o = &f->source->reader->options;
 
-	if (!o->is_copy(o->arg, f))
+	if (!o->is_copy(o->arg, f)) {
+		f->file->is_stalled |=
+		    f->is_undecided; /* until it is decided */
 		return;
+	}
 	file_mark_read(f->file);
 	f->is_copy = true;
 	reader_close(f);
@@ -548,7 +551,8 @@ reader_look(struct reader_file *f, const char *path, bool *ret_has_changed)
 	}
 	if (f->is_undecided && f->file->known.size_bytes)
 		decide(f);
-	if (f->file->fd >= 0 && (has_changed || f->file->is_stalled))
+	if (f->file->fd >= 0 && !f->is_undecided &&
+	    (has_changed || f->file->is_stalled))
 		reader_read(f);
 	*ret_has_changed = has_changed;
 	return d.place;

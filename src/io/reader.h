@@ -64,7 +64,10 @@ struct reader_options {
 	size_t max_open_files; /* more than these are refused */
 	event_fn on_event;
 	void (*on_caught_up)(void *arg); /* what reader_await() says */
-	/* f is empty no more: whether it is a copy; it is undecided no more. */
+	/*
+	 * f is empty no more: whether it is a copy.  Asked again at each look
+	 * while it stays undecided.
+	 */
 	bool (*is_copy)(void *arg, struct reader_file *f);
 	/* A file was lost to an error; its place has no current file now. */
 	void (*on_lost)(void *arg, struct place *place, int error);

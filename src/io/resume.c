@@ -377,6 +377,9 @@ resume_save(struct reader_file *f, struct state_image *image)
 		    (is_in_long_line ? IS_IN_LONG_LINE : 0u),
 	};
 
+	/* A copy of what is yet to be read: it is found anew, as that is. */
+	if (f->is_undecided && file->known.size_bytes)
+		return;
 	if (file->fd >= 0)
 		f->is_unseen = false;
 	note_unread(f);
