@@ -299,6 +299,14 @@ signal_came(void *arg, int signal_number)
 
 	if (!s->inputs)
 		return; /* it was stopping before this one came */
+	if (signal_number == SIGUSR1 || signal_number == SIGUSR2) {
+		log_event(LOG_INFO,
+		    "the signal changes nothing: logs are followed across "
+		    "rotations without one",
+		    "signal", signal_number == SIGUSR1 ? "SIGUSR1" : "SIGUSR2",
+		    NULL);
+		return;
+	}
 	if (signal_number == SIGHUP) {
 		if (s->options->config_file)
 			read_config_again(s);
@@ -435,7 +443,9 @@ set_constants(struct serve *s)
 static int
 set_up(struct serve *s)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	/* With the last two nginx is told to open its logs again, not we. */
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1,
+		SIGUSR2 };
 	struct tailer_options tailer_options = {
 		.from_start = s->options->from_start,
 		.max_open_files = open_files_allowed(),
@@ -462,7 +472,8 @@ set_up(struct serve *s)
 	if (!error)
 		error = loop_create(&s->loop);
 	if (!error)
-		error = loop_on_signals(s->loop, signals, 3, signal_came, s);
+		error = loop_on_signals(s->loop, signals,
+		    sizeof(signals) / sizeof(signals[0]), signal_came, s);
 	if (!error)
 		error = tailer_create(loop_uv(s->loop), &s->pipeline.metrics,
 		    &tailer_options, &s->tailer);
@@ -546,6 +557,8 @@ cmd_serve_run(const struct options *o)
 			/* As after a crash: what was saved last counts. */
 			if (!keeper_finish(&s.keeper))
 				_exit(1);
+			if (keeper_has_failed(&s.keeper))
+				exit_code = 1;
 		}
 	}
 	if (error && error != -EINVAL && error != -EBUSY && error != -EAGAIN)

@@ -300,12 +300,24 @@ keeper_finish(struct keeper *k)
 	if (!k->saver)
 		return true;
 	tailer_finish(k->tailer);
-	if (saver_finish(k->saver, keeper_may_show(k)))
+	if (saver_finish(k->saver, keeper_may_show(k))) {
+		if (k->error)
+			log_event(LOG_ERROR,
+			    "ending without the last save, which has failed",
+			    "file", state_path(k->state), "error",
+			    strerror(-k->error), NULL);
 		return true;
+	}
 	log_event(LOG_ERROR,
 	    "ending without the last save, which takes too long", "file",
 	    state_path(k->state), NULL);
 	return false;
+}
+
+bool
+keeper_has_failed(const struct keeper *k)
+{
+	return k->saver && k->error;
 }
 
 void

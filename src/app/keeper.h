@@ -92,6 +92,9 @@ void keeper_save(struct keeper *k, saver_done_fn done, void *arg);
  */
 bool keeper_finish(struct keeper *k) __attribute__((warn_unused_result));
 
+/* After keeper_finish(): whether the last save has failed, told. */
+bool keeper_has_failed(const struct keeper *k);
+
 /* After keeper_finish(), before the tailer goes. */
 void keeper_release(struct keeper *k);
 

@@ -296,6 +296,8 @@ parse(struct ingest_stream *st, struct str line, const struct entry **ret_entry)
 	    parser_parse(in->formats[choice.format].parser, line, ret_entry,
 		NULL) != PARSER_PARSED)
 		return NULL;
+	if (st->format == DETECT_NONE)
+		st->format = choice.format;
 	st->settled = false; /* look again in the next bytes */
 	st->n_looks = 0;
 	return &in->formats[choice.format];

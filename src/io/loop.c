@@ -6,7 +6,7 @@
 
 #include <uv.h>
 
-#define MAX_SIGNALS 4
+#define MAX_SIGNALS 8
 
 struct loop {
 	uv_loop_t uv;

@@ -502,6 +502,19 @@ def test_a_hang_up_is_survived_and_logged(exporter, log):
     support.assert_counted(daemon, log)
 
 
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_signal_for_nginx_is_survived_and_logged(exporter, log, number):
+    daemon = exporter(log.path)
+    daemon.send(number)
+    (line,) = support.wait_for(
+        lambda: daemon.logged("the signal changes nothing: logs are followed across "
+                              "rotations without one")
+    )
+    assert line["signal"] == number.name
+    log.write(3)
+    support.assert_counted(daemon, log)
+
+
 @pytest.mark.skipif(support.SANITIZED, reason="a sanitizer reserves terabytes")
 @pytest.mark.parametrize("command", ["check", "scan", "explain", "serve"])
 def test_no_memory_is_no_mistake_of_the_user(command, logs):

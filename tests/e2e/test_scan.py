@@ -485,6 +485,17 @@ def scan_on_a_terminal(path, *options):
     return page, seen.decode()
 
 
+def test_what_is_counted_has_a_format_whatever_the_first_lines_are(logs):
+    """Neither the first line, nor the first 64 KiB, fit any."""
+    for name, before in ("long", b"x" * 70_000 + b"\n"), ("other", b"# x\n" * 20_000):
+        path = logs / name
+        path.write_bytes(before + combined(50))
+        result = support.run("scan", path)
+        assert b"no shipped format" not in result.stderr
+        metrics = support.Metrics(result.stdout.decode())
+        assert metrics.value("accesslog_exporter_lines_total", result="parsed") == 50
+
+
 def test_a_terminal_shows_how_far_it_is(logs):
     path = logs / "access.log"
     path.write_bytes(combined(100_000))
