@@ -20,8 +20,9 @@
 #include "accesslog/ingest.h"
 
 /*
- * misspelt: where the field stands, and what to write instead.  Without a line
- * it is about the formats of the command line, and told once for all of them.
+ * misspelt: where the field stands, and what to write instead; told once where
+ * several sources have one text, by an alias.  Without a line it is about the
+ * format of the command line.
  */
 typedef void (
     *ingest_misspelt_fn)(void *arg, const struct config_error *misspelt);

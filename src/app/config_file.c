@@ -69,22 +69,22 @@ config_file_is_meant(const char *path)
 {
 	char head[HEAD_BYTES];
 	struct stat st;
-	bool is_one = false;
 	ssize_t n;
 	int fd;
 
 	if (!is_named_as_one(str_from(path)))
 		return false;
-	/* A FIFO without a writer is not waited for. */
+	/* To open and close a FIFO would kill who writes to it: SIGPIPE. */
+	if (stat(path, &st))
+		return errno == ENOENT;
+	if (!S_ISREG(st.st_mode))
+		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return errno == ENOENT;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
-		n = read(fd, head, sizeof(head));
-		is_one = n > 0 && begins_as_one(str_of(head, (size_t)n));
-	}
+	n = read(fd, head, sizeof(head));
 	(void)close(fd);
-	return is_one;
+	return n > 0 && begins_as_one(str_of(head, (size_t)n));
 }
 
 /* Returns 0 or -Exxx. */

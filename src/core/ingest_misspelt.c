@@ -70,6 +70,30 @@ meant(const struct fields *used, uint64_t fields, struct str name)
 	return (struct str){ 0 };
 }
 
+/*
+ * Whether format k of source j stands where one before it does: an alias, or
+ * on the command line, where all of them are one.
+ */
+static bool
+was_seen_before(const struct visit *v, size_t j, size_t k)
+{
+	const struct config_source *sources = v->config->sources;
+	const struct config_place *place = &sources[j].format_places[k];
+	size_t m, n;
+
+	for (m = 0; m <= j; m++) {
+		for (n = 0; n < (m < j ? sources[m].n_formats : k); n++) {
+			const struct config_place *other =
+			    &sources[m].format_places[n];
+
+			if (other->line == place->line &&
+			    other->column == place->column)
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Tells of it wherever format i stands in the configuration. */
 static void
 tell_places(const struct visit *v, size_t i, const struct config_error *what)
@@ -84,13 +108,11 @@ tell_places(const struct visit *v, size_t i, const struct config_error *what)
 			const struct config_place *place =
 			    &v->config->sources[j].format_places[k];
 
-			if (s->formats[k] != i)
+			if (s->formats[k] != i || was_seen_before(v, j, k))
 				continue;
 			if (place->line)
 				config_error_locate(&misspelt, *place);
 			v->tell(v->arg, &misspelt);
-			if (!place->line)
-				return; /* all are of the command line */
 		}
 	}
 }

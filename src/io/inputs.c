@@ -317,7 +317,10 @@ renew(struct input *in, struct ingest_source *to)
 	in->is_new = false;
 	in->has_shared = false;
 	in->told_no_format = false;
-	if (has_new_name)
+	/* What was given is told of when it is recognised. */
+	if (has_new_name ||
+	    (in->ingest && ingest_source_has_format(in->ingest) &&
+		!ingest_source_has_format(to)))
 		paths_release(&in->formats);
 	if (!in->ingest) {
 		in->ingest = to;

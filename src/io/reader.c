@@ -248,6 +248,10 @@ reader_rebind(struct reader_source *s, struct ingest_source *to)
 		if (f->source == s)
 			rebind_file(f, to);
 	}
+	/* What was given is told of when it is recognised. */
+	if (ingest_source_has_format(s->ingest) &&
+	    !ingest_source_has_format(to))
+		paths_release(&s->formats);
 	s->ingest = to;
 	s->told_no_format = false;
 }

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 
 import pytest
 
@@ -155,6 +156,25 @@ def test_what_is_no_regular_file_or_no_file_is_not_taken_for_a_configuration(log
     for name in "folder.yml", "pipe.yml", "sites.conf", "*.yml", ".yml", "access.log":
         text = refusal("serve", name, "--web.listen-address=x", cwd=logs)
         assert "--web.listen-address" in text
+
+
+def test_to_look_for_a_configuration_is_nothing_to_who_writes_to_a_fifo(logs):
+    """Opened and closed again, it would end its writer with SIGPIPE."""
+    os.mkfifo(logs / "pipe.yml")
+    with subprocess.Popen(["tee", "pipe.yml"], cwd=logs, stdin=subprocess.PIPE) as writer:
+        try:
+            writer.stdin.write(3 * LINE)
+            writer.stdin.close()
+            support.wait_for(
+                lambda: " S " in open(f"/proc/{writer.pid}/stat").read(),
+                what="the writer to wait for a reader",
+            )
+            assert "sites.yml" in refusal("scan", "pipe.yml", "sites.yml", cwd=logs)
+            result = support.run("scan", "pipe.yml", cwd=logs, timeout=10)
+        finally:
+            writer.kill()
+    metrics = support.Metrics(result.stdout.decode())
+    assert metrics.total("accesslog_requests_total") == 3
 
 
 def test_check_takes_what_looks_like_a_configuration(logs):

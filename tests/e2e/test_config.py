@@ -1137,6 +1137,32 @@ def test_a_field_that_was_meant_to_be_another_is_logged_at_start_and_reload(serv
     assert "field statuss" in served.daemon.logged(message)[1]["error"]
 
 
+@pytest.mark.parametrize("source", ["file", "fifo"])
+def test_a_format_is_said_to_be_recognised_once_it_is_given_no_more(serve, log, logs, source):
+    path = log.path
+    if source == "fifo":
+        path = logs / "pipe"
+        os.mkfifo(path)
+    given = plain(f"name: s, paths: {path}, format: combined")
+    served = serve(given)
+    line = b'192.0.2.1 - - [20/Nov/2026:15:40:00 +0000] "GET / HTTP/1.1" 200 12 "-" "x"\n'
+
+    def write(total):
+        with open(path, "ab") as file:
+            file.write(line)
+        wait_for(lambda: counted(served.scrape()) == total, what=f"line {total}")
+        return served.daemon.logged("format recognised")
+
+    assert not write(1)
+    served.reload("SIGHUP", plain(f"name: s, paths: {path}"))
+    (entry,) = write(2)
+    assert (entry["source"], entry["format"]) == ("s", "combined")
+    served.reload("SIGHUP")
+    assert len(write(3)) == 1
+    served.reload("SIGHUP", given)
+    assert len(write(4)) == 1
+
+
 def test_without_the_lifecycle_there_is_no_such_page(exporter, log, tmp_path):
     path = tmp_path / "accesslog.yml"
     path.write_text(plain(f"name: s, paths: {log.path}"))

@@ -285,6 +285,20 @@ each_place_of_a_configuration_is_told(void **state)
 }
 
 static void
+a_place_that_several_sources_share_is_told_once(void **state)
+{
+	(void)state;
+	assert_told(STR("sources:\n"
+			"- paths: a.log\n  format: &own '$request $statu'\n"
+			"- paths: b.log\n  format: '$request $statu'\n"
+			"- paths: c.log\n  format: *own\n"
+			"- paths: d.log\n  format: [common, *own]\n"),
+	    STR("3:11: the format has the field statu, which nothing uses, "
+		"and lacks status; write status if that is meant (column 10 of "
+		"this text)\n5:21: " TOLD("statu", "status")));
+}
+
+static void
 the_format_of_a_command_line_is_told_once(void **state)
 {
 	struct config *config;
@@ -352,6 +366,8 @@ main(void)
 		cmocka_unit_test(what_is_used_is_no_slip),
 		cmocka_unit_test(a_field_of_ones_own_may_be_meant),
 		cmocka_unit_test(each_place_of_a_configuration_is_told),
+		cmocka_unit_test(
+		    a_place_that_several_sources_share_is_told_once),
 		cmocka_unit_test(the_format_of_a_command_line_is_told_once),
 		cmocka_unit_test(nothing_is_told_of_shipped_formats),
 		cmocka_unit_test(a_failed_allocation_is_no_crash),
