@@ -38,7 +38,10 @@
  */
 #define BOUNDS_PART_BYTES (8u * 1024 * 1024)
 
-/* Threads of a scan: some MiB each, and more than a disk or a bus can feed. */
+/*
+ * Threads of a scan: some MiB each, one of which is its buffer, and more than a
+ * disk or a bus can feed.
+ */
 #define BOUNDS_WORKERS 64
 
 /* Fields in use by all metrics together: bits of one 64-bit word. */

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Compare the ratios of a run of the bench with those that were recorded.
 
     check.py             build/bench.json beside expected.json; fails on a loss

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """How time and memory grow: with followed files, series and unread bytes.
 
 Prints the tables that README.md in the root shows; what is not named with
