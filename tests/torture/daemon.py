@@ -201,7 +201,8 @@ class Daemon:
         self.process.wait()
         self._ended(-signal.SIGKILL)
 
-    def stop(self):
+    def stop(self, is_in_trouble=False):
+        """is_in_trouble: its last save may fail, and then it says so."""
         if self.is_paused:
             self.resume()
         self.process.terminate()
@@ -210,7 +211,8 @@ class Daemon:
             self.process.wait(10 * SLOW)
         except subprocess.TimeoutExpired:
             raise Failure(f"still there {10 * SLOW:g} s after SIGTERM") from None
-        self._ended(0)
+        has_failed = "ending without the last save, which has failed" in self.messages()
+        self._ended(1 if is_in_trouble and has_failed else 0)
 
     def _ended(self, expected):
         status, self.process = self.process.returncode, None

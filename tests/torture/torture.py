@@ -300,7 +300,7 @@ class World:
     def stop(self):
         if not self.daemon.is_up:
             return False
-        self.daemon.stop()
+        self.daemon.stop(bool(self.trouble))
         return self.ended()
 
     def start(self):
