@@ -47,6 +47,9 @@ void parser_destroy(struct parser *p);
 /* The wanted fields that lines of this format can have, as bits of slots. */
 uint64_t parser_fields(const struct parser *p);
 
+/* Whether lines that have source, and not field, get field from it. */
+bool parser_derives(struct str field, struct str source);
+
 /*
  * ret_entry  the parser's own, until its next line; untouched unless
  *            PARSER_PARSED

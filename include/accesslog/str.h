@@ -50,6 +50,14 @@ str_starts_with(struct str s, struct str prefix)
 	    str_equal(str_of(s.data, prefix.len), prefix);
 }
 
+static inline bool
+str_ends_with(struct str s, struct str suffix)
+{
+	return s.len >= suffix.len &&
+	    str_equal(str_of(s.data + (s.len - suffix.len), suffix.len),
+		suffix);
+}
+
 /* What is left of s after its first n bytes; n <= s.len. */
 static inline struct str
 str_after(struct str s, size_t n)

@@ -38,8 +38,7 @@ failure_of(const struct crew_log *l)
 	for (i = 0; l->error == -EMEDIUMTYPE && i < 3; i++) {
 		struct str suffix = str_from(known[i].suffix);
 
-		if (path.len > suffix.len &&
-		    str_equal(str_after(path, path.len - suffix.len), suffix))
+		if (path.len > suffix.len && str_ends_with(path, suffix))
 			return known[i].text;
 	}
 	return scan_failure(l->error);

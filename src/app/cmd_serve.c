@@ -534,6 +534,7 @@ cmd_serve_run(const struct options *o)
 		.answers = { .options = o,
 		    .pipeline = &s.pipeline,
 		    .keeper = &s.keeper } };
+	enum keeper_end end;
 	int exit_code, error;
 
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -555,9 +556,10 @@ cmd_serve_run(const struct options *o)
 			inputs_destroy(s.inputs);
 			s.inputs = NULL;
 			/* As after a crash: what was saved last counts. */
-			if (!keeper_finish(&s.keeper))
+			end = keeper_finish(&s.keeper);
+			if (end == KEEPER_TOO_SLOW)
 				_exit(1);
-			if (keeper_has_failed(&s.keeper))
+			if (end == KEEPER_FAILED)
 				exit_code = 1;
 		}
 	}

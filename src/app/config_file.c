@@ -21,8 +21,7 @@ is_named_as_one(struct str path)
 	for (i = 0; i < 2; i++) {
 		struct str ending = str_from(endings[i]);
 
-		if (path.len > ending.len &&
-		    str_equal(str_after(path, path.len - ending.len), ending))
+		if (path.len > ending.len && str_ends_with(path, ending))
 			return true;
 	}
 	return false;

@@ -294,30 +294,23 @@ keeper_save(struct keeper *k, saver_done_fn done, void *arg)
 		done(arg, 0);
 }
 
-bool
+enum keeper_end
 keeper_finish(struct keeper *k)
 {
 	if (!k->saver)
-		return true;
+		return KEEPER_SAVED;
 	tailer_finish(k->tailer);
-	if (saver_finish(k->saver, keeper_may_show(k))) {
-		if (k->error)
-			log_event(LOG_ERROR,
-			    "ending without the last save, which has failed",
-			    "file", state_path(k->state), "error",
-			    strerror(-k->error), NULL);
-		return true;
+	if (!saver_finish(k->saver, keeper_may_show(k))) {
+		log_event(LOG_ERROR,
+		    "ending without the last save, which takes too long",
+		    "file", state_path(k->state), NULL);
+		return KEEPER_TOO_SLOW;
 	}
-	log_event(LOG_ERROR,
-	    "ending without the last save, which takes too long", "file",
-	    state_path(k->state), NULL);
-	return false;
-}
-
-bool
-keeper_has_failed(const struct keeper *k)
-{
-	return k->saver && k->error;
+	if (!k->error)
+		return KEEPER_SAVED;
+	log_event(LOG_ERROR, "ending without the last save, which has failed",
+	    "file", state_path(k->state), "error", strerror(-k->error), NULL);
+	return KEEPER_FAILED;
 }
 
 void

@@ -86,14 +86,15 @@ void keeper_file_finished(struct keeper *k);
  */
 void keeper_save(struct keeper *k, saver_done_fn done, void *arg);
 
-/*
- * The last save, unless it never began.  Returns false where it took too long,
- * told: it is still under way, and the process has to end as it is.
- */
-bool keeper_finish(struct keeper *k) __attribute__((warn_unused_result));
+enum keeper_end {
+	KEEPER_SAVED, /* or it never began */
+	KEEPER_FAILED, /* told, as the next */
+	KEEPER_TOO_SLOW, /* under way: the process has to end as it is */
+};
 
-/* After keeper_finish(): whether the last save has failed, told. */
-bool keeper_has_failed(const struct keeper *k);
+/* The last save. */
+enum keeper_end keeper_finish(struct keeper *k)
+    __attribute__((warn_unused_result));
 
 /* After keeper_finish(), before the tailer goes. */
 void keeper_release(struct keeper *k);

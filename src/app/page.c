@@ -98,7 +98,7 @@ find_series(const struct registry_snapshot *s, enum metrics_id id,
 
 		if (!str_starts_with(text, label) ||
 		    text.len < label.len + rest.len ||
-		    !str_equal(str_after(text, text.len - rest.len), rest))
+		    !str_ends_with(text, rest))
 			continue;
 		return f->cells + i * f->n_cells;
 	}

@@ -5,6 +5,7 @@
 
 #include "accesslog/entry.h"
 #include "accesslog/format.h"
+#include "accesslog/parser.h"
 #include "accesslog/spelling.h"
 #include "ingest_parts.h"
 
@@ -32,40 +33,28 @@ is_slip_of(struct str name, struct str meant)
 	return meant.len >= LEAST_BYTES && spelling_distance(name, meant) == 1;
 }
 
-/* Whether something is used that a request would have, were there one. */
-static bool
-is_request_used(const struct fields *used, uint64_t fields)
-{
-	static const char *const parts[] = { "request", "request_method",
-		"request_uri", "server_protocol", "uri" };
-	size_t i;
-
-	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		size_t slot = fields_find(used, str_from(parts[i]));
-
-		if (slot != FIELDS_NO_SLOT && !(fields & ENTRY_BIT(slot)))
-			return true;
-	}
-	return false;
-}
-
 /*
- * The field that is used, and not among these, of which name is a slip;
- * without data where there is none.
+ * The field that is used, and not among these, of which name is a slip, or that
+ * a request would give, if it is a slip of that; without data where there is
+ * none.
  */
 static struct str
 meant(const struct fields *used, uint64_t fields, struct str name)
 {
+	bool is_request = is_slip_of(name, STR("request"));
 	size_t slot;
 
 	if (fields_find(used, name) != FIELDS_NO_SLOT || is_known(name))
 		return (struct str){ 0 };
-	if (is_slip_of(name, STR("request")) && is_request_used(used, fields))
-		return STR("request");
 	for (slot = 0; slot < used->n; slot++) {
-		if (!(fields & ENTRY_BIT(slot)) &&
-		    is_slip_of(name, used->names[slot]))
-			return used->names[slot];
+		struct str field = used->names[slot];
+
+		if (fields & ENTRY_BIT(slot))
+			continue;
+		if (is_slip_of(name, field))
+			return field;
+		if (is_request && parser_derives(field, STR("request")))
+			return STR("request");
 	}
 	return (struct str){ 0 };
 }

@@ -203,6 +203,19 @@ parser_fields(const struct parser *p)
 	return p->available;
 }
 
+bool
+parser_derives(struct str field, struct str source)
+{
+	size_t i;
+
+	for (i = 0; i < N_DERIVATIONS; i++) {
+		if (str_equal(field, str_from(derivations[i].field)) &&
+		    str_equal(source, str_from(derivations[i].source)))
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_missing(struct str text)
 {

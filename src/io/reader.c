@@ -511,14 +511,13 @@ decide(struct reader_file *f)
 {
 	const struct reader_options *o = &f->source->reader->options;
 
-	if (!o->is_copy(o->arg, f)) {
-		f->file->is_stalled |=
-		    f->is_undecided; /* until it is decided */
-		return;
+	if (o->is_copy(o->arg, f)) {
+		file_mark_read(f->file);
+		f->is_copy = true;
+		reader_close(f);
+	} else if (f->is_undecided) {
+		f->file->is_stalled = true; /* until it is decided */
 	}
-	file_mark_read(f->file);
-	f->is_copy = true;
-	reader_close(f);
 }
 
 enum follow_place

@@ -11,6 +11,7 @@
 #include <pcre2.h>
 #include <yaml.h>
 
+#include "accesslog/buf.h"
 #include "support.h"
 
 /* Input that ends at an unmapped page */
@@ -311,4 +312,17 @@ support_assert_no_value(struct str actual, const char *file, int line)
 		return;
 	print_error("\"%.*s\" != no value\n", STR_ARGS(actual));
 	_fail(file, line);
+}
+
+void
+support_note_error(void *arg, const struct config_error *e)
+{
+	struct buf *told = arg;
+
+	buf_add_u64(told, e->line);
+	buf_add_char(told, ':');
+	buf_add_u64(told, e->column);
+	buf_add(told, STR(": "));
+	buf_add_text(told, e->text);
+	buf_add_char(told, '\n');
 }

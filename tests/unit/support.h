@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "accesslog/config_error.h"
 #include "accesslog/str.h"
 
 /*
@@ -60,5 +61,8 @@ void support_assert_str(struct str actual, struct str expected,
 #define assert_no_value(actual)                                                \
 	support_assert_no_value((actual), __FILE__, __LINE__)
 void support_assert_no_value(struct str actual, const char *file, int line);
+
+/* Adds "LINE:COLUMN: TEXT" and a newline.  arg  struct buf * */
+void support_note_error(void *arg, const struct config_error *e);
 
 #endif

@@ -11,19 +11,6 @@
 #include "accesslog/registry.h"
 #include "support.h"
 
-static void
-note(void *arg, const struct config_error *absent)
-{
-	struct buf *told = arg;
-
-	buf_add_u64(told, absent->line);
-	buf_add_char(told, ':');
-	buf_add_u64(told, absent->column);
-	buf_add(told, STR(": "));
-	buf_add_text(told, absent->text);
-	buf_add_char(told, '\n');
-}
-
 /* What is told of a configuration is what is expected. */
 static void
 assert_told(struct str text, struct str expected)
@@ -41,7 +28,7 @@ assert_told(struct str text, struct str expected)
 	assert_int_equal(config_parse(text, &config, &why), 0);
 	assert_int_equal(ingest_create(&metrics, config, false, &ingest, &why),
 	    0);
-	ingest_absent_visit(ingest, config, note, &told);
+	ingest_absent_visit(ingest, config, support_note_error, &told);
 	config_destroy(config);
 	assert_str(buf_str(&told), expected);
 	buf_release(&told);

@@ -38,19 +38,6 @@ end(struct fixture *f)
 	config_destroy(f->config);
 }
 
-static void
-note(void *arg, const struct config_error *misspelt)
-{
-	struct buf *told = arg;
-
-	buf_add_u64(told, misspelt->line);
-	buf_add_char(told, ':');
-	buf_add_u64(told, misspelt->column);
-	buf_add(told, STR(": "));
-	buf_add_text(told, misspelt->text);
-	buf_add_char(told, '\n');
-}
-
 /* What is told of a configuration, which is taken, is what is expected. */
 static void
 assert_config_told(struct config *config, struct str expected)
@@ -60,7 +47,8 @@ assert_config_told(struct config *config, struct str expected)
 
 	buf_init(&told, 4096);
 	begin(&f, config);
-	assert_int_equal(ingest_misspelt_visit(f.ingest, config, note, &told),
+	assert_int_equal(
+	    ingest_misspelt_visit(f.ingest, config, support_note_error, &told),
 	    0);
 	end(&f);
 	assert_str(buf_str(&told), expected);
@@ -339,7 +327,8 @@ a_failed_allocation_is_no_crash(void **state)
 		buf_init(&told, 4096);
 		assert_non_null(buf_reserve(&told, 1024));
 		support_fail_allocation(n);
-		error = ingest_misspelt_visit(f.ingest, f.config, note, &told);
+		error = ingest_misspelt_visit(f.ingest, f.config,
+		    support_note_error, &told);
 		support_stop_failing();
 		buf_release(&told);
 		assert_int_equal(error, support_did_fail() ? -ENOMEM : 0);
